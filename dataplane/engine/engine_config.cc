@@ -1,0 +1,230 @@
+// Configuration: applied between two packets.
+#include <algorithm>
+
+#include <absl/container/flat_hash_set.h>
+
+#include "dataplane/crypto/secret.h"
+#include "dataplane/engine/engine.h"
+
+namespace adit::engine {
+
+using packet::DropReason;
+
+PeerState* Engine::FindPeer(const PublicKey& key) const {
+  const auto at = slots_by_key_.find(key);
+  return at == slots_by_key_.end() ? nullptr : peers_[at->second].get();
+}
+
+PeerState* Engine::AddPeer(const PublicKey& key) {
+  std::uint32_t slot = 0;
+  if (free_slots_.empty()) {
+    slot = static_cast<std::uint32_t>(peers_.size());
+    peers_.emplace_back();
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  slots_by_key_[key] = slot;
+  indices_.Reserve(slots_by_key_.size());
+  timers_.Reserve(peers_.size());
+  peers_[slot] = std::make_unique<PeerState>(peer_context_, key, slot);
+  return peers_[slot].get();
+}
+
+void Engine::RemovePeer(const PublicKey& key) {
+  const auto at = slots_by_key_.find(key);
+  if (at == slots_by_key_.end()) {
+    return;
+  }
+  const std::uint32_t slot = at->second;
+  Drop(DropReason::kPeerRemoved, peers_[slot]->staged.Clear());
+  timers_.Disarm(slot);
+  allowed_ips_.RemoveAllOf(slot);
+  gate_.RemovePeer(slot);
+  context_.datagrams.StartEpoch(slot);  // the slot's next owner shares no train with this one
+  peers_[slot].reset();
+  crypto::WipeStack();
+  free_slots_.push_back(slot);
+  slots_by_key_.erase(at);
+}
+
+void Engine::RemoveAllPeers() {
+  std::vector<PublicKey> keys;
+  for (const auto& [key, slot] : slots_by_key_) {
+    keys.push_back(key);
+  }
+  for (const PublicKey& key : keys) {
+    RemovePeer(key);
+  }
+}
+
+bool Engine::SetPrivateKey(std::span<const std::uint8_t, 32> key, Now now) {
+  if (!identity_.SetPrivateKey(key)) {
+    return false;
+  }
+  if (identity_.is_set()) {
+    RemovePeer(identity_.public_key());  // a device is not its own peer
+  }
+  for (const auto& peer : peers_) {
+    if (peer != nullptr) {
+      peer->protocol.OnIdentityChanged();
+      DrainPeer(*peer, now);
+    }
+  }
+  crypto::WipeStack();
+  return true;
+}
+
+void Engine::SetLinkUp(bool is_up, Now now) {
+  if (is_up == is_link_up_) {
+    return;
+  }
+  is_link_up_ = is_up;
+  for (const auto& peer : peers_) {
+    if (peer == nullptr) {
+      continue;
+    }
+    if (is_up) {
+      peer->protocol.SetPersistentKeepalive(peer->protocol.persistent_keepalive(), now.boot);
+      DrainPeer(*peer, now);
+    } else {
+      Drop(DropReason::kLinkDown, peer->staged.Clear());
+      peer->protocol.Clear();
+    }
+  }
+  crypto::WipeStack();
+}
+
+void Engine::SetOwnAddresses(const std::vector<IpAddress>& addresses) {
+  own_addresses_ = addresses;
+}
+
+bool Engine::ApplyPatch(const PeerPatch& patch, Now now) {
+  if (patch.remove) {
+    RemovePeer(patch.public_key);
+    return true;
+  }
+  if (identity_.is_set() && patch.public_key == identity_.public_key()) {
+    return true;
+  }
+  PeerState* peer = FindPeer(patch.public_key);
+  if (peer == nullptr) {
+    if (patch.update_only) {
+      return true;
+    }
+    peer = AddPeer(patch.public_key);
+  }
+  const std::uint32_t slot = peer->protocol.id();
+  bool has_room = true;
+  if (patch.preshared_key) {
+    const bool clears = crypto::IsAllZero(patch.preshared_key->bytes());
+    has_room = peer->protocol.SetPresharedKey(clears ? std::nullopt
+                                                     : std::optional(patch.preshared_key->bytes()));
+  }
+  if (patch.endpoint && patch.endpoint != peer->configured_endpoint) {
+    peer->configured_endpoint = patch.endpoint;
+    SetPath(*peer, *patch.endpoint, {});
+  }
+  if (patch.replace_allowed_ips) {
+    allowed_ips_.RemoveAllOf(slot);
+  }
+  for (const IpPrefix& prefix : patch.removed_allowed_ips) {
+    (void)allowed_ips_.Remove(prefix, slot);
+  }
+  for (const IpPrefix& prefix : patch.allowed_ips) {
+    (void)allowed_ips_.Insert(prefix, slot);
+  }
+  if (patch.persistent_keepalive) {
+    peer->protocol.SetPersistentKeepalive(*patch.persistent_keepalive, now.boot);
+  }
+  DrainPeer(*peer, now);
+  return has_room;
+}
+
+void Engine::RemoveAbsent(const Update& update) {
+  absl::flat_hash_set<PublicKey> kept;
+  for (const PeerPatch& patch : update.peers) {
+    kept.insert(patch.public_key);
+  }
+  std::vector<PublicKey> gone;
+  for (const auto& [key, slot] : slots_by_key_) {
+    if (!kept.contains(key)) {
+      gone.push_back(key);
+    }
+  }
+  for (const PublicKey& key : gone) {
+    RemovePeer(key);
+  }
+  gate_.rules().Clear();
+}
+
+bool Engine::Apply(const Update& update, Now now) {
+  bool has_room = true;
+  access::Rules& rules = gate_.rules();
+  if (update.is_snapshot) {
+    RemoveAbsent(update);
+  }
+  for (const access::GrantKey& key : update.removed_grants) {
+    if (const PeerState* peer = FindPeer(key.peer)) {
+      rules.RemoveGrant(peer->protocol.id(), key.resource_id);
+    }
+  }
+  for (const std::string& id : update.removed_resources) {
+    rules.RemoveResource(id);
+  }
+  for (const PublicKey& key : update.removed_peers) {
+    RemovePeer(key);
+  }
+  for (const PeerPatch& patch : update.peers) {
+    has_room = ApplyPatch(patch, now) && has_room;
+  }
+  for (const access::ResourceConfig& resource : update.resources) {
+    rules.PutResource(resource);
+  }
+  for (const access::GrantConfig& grant : update.grants) {
+    if (const PeerState* peer = FindPeer(grant.peer)) {
+      rules.PutGrant(peer->protocol.id(), grant);
+    }
+  }
+  gate_.RulesChanged();
+  return has_room;
+}
+
+void Engine::Restore(const std::vector<PeerMemory>& memories) {
+  for (const PeerMemory& memory : memories) {
+    PeerState* peer = FindPeer(memory.public_key);
+    if (peer == nullptr) {
+      continue;
+    }
+    peer->protocol.RestoreGreatestTimestamp(memory.greatest_timestamp);
+    if (memory.endpoint && !peer->path.remote.is_set()) {
+      SetPath(*peer, *memory.endpoint, {});
+    }
+    if (memory.was_active && peer->path.remote.is_set()) {
+      restore_queue_.push_back(memory.public_key);
+    }
+  }
+}
+
+void Engine::ForgetSources() {
+  for (const auto& peer : peers_) {
+    if (peer != nullptr) {
+      peer->path.source = {};
+    }
+  }
+}
+
+void Engine::ForgetSource(std::uint32_t peer, const IpAddress& source) {
+  if (peer < peers_.size() && peers_[peer] != nullptr &&
+      peers_[peer]->path.source.address == source) {
+    peers_[peer]->path.source = {};
+  }
+}
+
+void Engine::Wipe() {
+  RemoveAllPeers();
+  identity_.ClearPrivateKey();
+  crypto::WipeStack();
+}
+
+}  // namespace adit::engine

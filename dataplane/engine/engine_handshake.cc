@@ -1,0 +1,172 @@
+// Handshakes: the bounded queue, the under-load rule, initiations both ways.
+#include <array>
+
+#include "dataplane/engine/engine.h"
+
+namespace adit::engine {
+
+using packet::DropReason;
+using wireguard::MessageType;
+
+namespace {
+
+// Handshakes are marked AF41, as the kernel's WireGuard does.
+constexpr std::uint8_t kHandshakeTos = 0x88;
+
+packet::DatagramPath ControlPath(const Endpoint& remote, const packet::LocalSource& source) {
+  return {.remote = remote, .source = source, .tos = kHandshakeTos};
+}
+
+}  // namespace
+
+void Engine::EnqueueHandshake(ByteSpan message, MessageType type,
+                              const packet::ReceivedTrain& train, Now now) {
+  if (!identity_.is_set()) {
+    Drop(DropReason::kNoPrivateKey);
+    return;
+  }
+  if (type == MessageType::kCookieReply) {
+    HandleCookieReply(message, now);
+    return;
+  }
+  if (!cookies_.IsMac1Valid(message)) {
+    Drop(DropReason::kBadMac1);
+    return;
+  }
+  if (type == MessageType::kResponse) {
+    const auto* entry = indices_.Find(LoadLe32(message.data() + wireguard::kResponseReceiverAt));
+    if (entry == nullptr || entry->session != nullptr) {
+      Drop(DropReason::kUnknownIndex);
+      return;
+    }
+  }
+  // Under load a source proves its address before it takes a place in the queue.
+  if (context_.handshake_load.IsUnderLoad(now.boot)) {
+    if (cookies_.Check(message, train.remote, now.boot) != wireguard::MacCheck::kMac1AndCookie) {
+      Drop(DropReason::kBadMac2);
+      std::array<std::uint8_t, wireguard::kCookieReplySize> reply;
+      cookies_.WriteReply(message, train.remote, now.boot, reply);
+      if (context_.datagrams.SendControl(reply, ControlPath(train.remote, train.local),
+                                         packet::ControlKind::kCookieReply)) {
+        ++counters_.cookie_replies_sent;
+      } else {
+        Drop(DropReason::kControlLaneFull);
+      }
+      return;
+    }
+    if (!rate_limiter_.Allow(train.remote.address, now.boot)) {
+      Drop(DropReason::kHandshakeRateLimited);
+      return;
+    }
+  }
+  if (!handshakes_.Push(message, train.remote, train.local)) {
+    Drop(DropReason::kHandshakeQueueFull);
+    return;
+  }
+  context_.handshake_load.Add(1, now.boot);
+}
+
+bool Engine::ServeHandshakes(Now now) {
+  std::size_t served = 0;
+  for (; served < kHandshakesPerTurn && !handshakes_.empty(); ++served) {
+    const HandshakeQueue::Entry& entry = handshakes_.front();
+    if (wireguard::Classify(entry.message()) == MessageType::kInitiation) {
+      ServeInitiation(entry, now);
+    } else {
+      ServeResponse(entry, now);
+    }
+    handshakes_.Pop();
+  }
+  if (served != 0) {
+    context_.handshake_load.Remove(static_cast<std::uint32_t>(served), now.boot);
+  }
+  return !handshakes_.empty();
+}
+
+void Engine::ServeInitiation(const HandshakeQueue::Entry& entry, Now now) {
+  const auto opened = wireguard::OpenInitiation(identity_, entry.message());
+  if (const auto* reason = std::get_if<DropReason>(&opened)) {
+    Drop(*reason);
+    return;
+  }
+  const auto& initiation = std::get<wireguard::OpenedInitiation>(opened);
+  PeerState* peer = FindPeer(initiation.static_key);
+  if (peer == nullptr) {
+    Drop(DropReason::kUnknownPeer);
+    return;
+  }
+  std::array<std::uint8_t, wireguard::kResponseSize> response;
+  if (const auto reason = peer->protocol.HandleOpenedInitiation(initiation, now, response)) {
+    Drop(*reason);
+    return;
+  }
+  SetPath(*peer, entry.remote, entry.local);
+  peer->received_bytes += entry.size;
+  if (context_.datagrams.SendControl(response, ControlPath(peer->path.remote, peer->path.source),
+                                     packet::ControlKind::kHandshake)) {
+    ++counters_.handshakes_answered;
+    peer->sent_bytes += response.size();
+  } else {
+    Drop(DropReason::kControlLaneFull);
+  }
+  DrainPeer(*peer, now);
+}
+
+void Engine::ServeResponse(const HandshakeQueue::Entry& entry, Now now) {
+  const auto* at = indices_.Find(LoadLe32(entry.bytes.data() + wireguard::kResponseReceiverAt));
+  if (at == nullptr || at->session != nullptr) {
+    Drop(DropReason::kUnknownIndex);
+    return;
+  }
+  PeerState& peer = *peers_[at->peer->id()];
+  if (const auto reason = peer.protocol.HandleResponse(entry.message(), now)) {
+    Drop(*reason);
+    return;
+  }
+  SetPath(peer, entry.remote, entry.local);
+  peer.received_bytes += entry.size;
+  // The responder may not send before it heard from us under the session's keys: confirm at once.
+  if (peer.staged.empty()) {
+    (void)SendKeepalive(peer, now);
+  } else {
+    FlushStaged(peer, now);
+  }
+  DrainPeer(peer, now);
+}
+
+void Engine::HandleCookieReply(ByteSpan message, Now now) {
+  const auto* entry = indices_.Find(LoadLe32(message.data() + wireguard::kReceiverAt));
+  if (entry == nullptr) {
+    Drop(DropReason::kUnknownIndex);
+    return;
+  }
+  if (const auto reason = entry->peer->HandleCookieReply(message, now.boot)) {
+    Drop(*reason);
+  }
+}
+
+void Engine::SendInitiation(PeerState& peer, Now now) {
+  if (!identity_.is_set()) {
+    return;
+  }
+  std::array<std::uint8_t, wireguard::kInitiationSize> initiation;
+  if (!peer.protocol.PollInitiation(now, initiation)) {
+    return;
+  }
+  ++counters_.handshakes_initiated;
+  peer.sent_bytes += initiation.size();
+  if (!context_.datagrams.SendControl(initiation, ControlPath(peer.path.remote, peer.path.source),
+                                      packet::ControlKind::kHandshake)) {
+    Drop(DropReason::kControlLaneFull);
+  }
+}
+
+void Engine::SetPath(PeerState& peer, const Endpoint& remote, const packet::LocalSource& local) {
+  if (peer.path.remote != remote) {
+    peer.path.remote = remote;
+    context_.datagrams.StartEpoch(peer.protocol.id());
+  }
+  peer.path.source = local;
+}
+
+}  // namespace adit::engine

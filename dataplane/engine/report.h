@@ -1,0 +1,50 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ip_address.h"
+#include "common/key.h"
+#include "common/time.h"
+#include "dataplane/crypto/secret.h"
+#include "dataplane/packet/drop_reason.h"
+#include "dataplane/wireguard/tai64n.h"
+
+// The engine's plain outputs: state copied out for status, UAPI and the state file.
+namespace adit::engine {
+
+struct PeerReport {
+  PublicKey public_key;
+  crypto::SymmetricKey preshared_key;  // zero when none; only UAPI `get` by uid 0 prints it
+  bool has_preshared_key = false;
+  std::optional<Endpoint> endpoint;
+  std::uint16_t persistent_keepalive = 0;
+  std::optional<WallTime> last_handshake;
+  std::uint64_t received_bytes = 0;  // of authenticated datagrams, as `wg show` counts
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t refused_packets = 0;  // by access rules, either direction
+  std::vector<IpPrefix> allowed_ips;
+  wireguard::Tai64n greatest_timestamp{};
+  Instant last_data;  // sent or received; zero: never
+};
+
+struct Counters {
+  std::uint64_t tun_packets = 0;  // read from TUN, segments counted singly
+  std::uint64_t tun_bytes = 0;
+  std::uint64_t delivered_packets = 0;  // given to the TUN
+  std::uint64_t delivered_bytes = 0;
+  std::uint64_t datagrams_received = 0;
+  std::uint64_t datagrams_sealed = 0;
+  std::uint64_t handshakes_initiated = 0;
+  std::uint64_t handshakes_answered = 0;
+  std::uint64_t cookie_replies_sent = 0;
+  std::uint64_t icmp_errors_sent = 0;
+  std::uint64_t flows = 0;  // in the table at this moment
+  std::uint64_t flows_evicted = 0;
+  packet::DropCounts drops{};
+};
+
+}  // namespace adit::engine

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "common/key.h"
+#include "dataplane/crypto/blake2s.h"
+#include "dataplane/crypto/secret_arena.h"
+
+namespace adit::wireguard {
+
+// Our static key pair and what follows from it alone. Without a private key nothing is sent and
+// nothing is answered.
+//
+// Thread: the shard's. Owns the key in the arena.
+class LocalIdentity {
+ public:
+  explicit LocalIdentity(crypto::SecretArena& arena) : arena_(arena) {}
+
+  // Clamps and stores a copy; all zero, or ClearPrivateKey, means none. False: the arena is full
+  // and nothing changed.
+  [[nodiscard]] bool SetPrivateKey(std::span<const std::uint8_t, 32> key);
+  void ClearPrivateKey();
+
+  [[nodiscard]] bool is_set() const { return private_key_.is_set(); }
+  // Requires is_set().
+  [[nodiscard]] std::span<const std::uint8_t, 32> private_key() const {
+    return private_key_.bytes();
+  }
+  [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
+  // BLAKE2s("mac1----" ‖ own public key): what mac1 of messages to us is keyed with.
+  [[nodiscard]] const crypto::Hash& mac1_key() const { return mac1_key_; }
+  // Raised by every change, so that peers know their cached static-static result is stale.
+  [[nodiscard]] std::uint64_t generation() const { return generation_; }
+
+ private:
+  crypto::SecretArena& arena_;
+  crypto::ArenaKey private_key_;
+  PublicKey public_key_;
+  crypto::Hash mac1_key_{};
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace adit::wireguard

@@ -1,0 +1,42 @@
+#include "dataplane/wireguard/tai64n.h"
+
+#include <algorithm>
+
+#include "common/bytes.h"
+
+namespace adit::wireguard {
+namespace {
+
+// 2^62 and the 10 s that TAI was ahead of UTC in 1970.
+constexpr std::uint64_t kTaiOffset = 0x400000000000000aULL;
+constexpr std::int64_t kStepNanoseconds = std::int64_t{1} << 24;
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+// Down to the greatest multiple of the step within its second.
+Duration Whiten(Duration time) {
+  const std::int64_t whole = time.count() / kSecond * kSecond;
+  const std::int64_t rest = (time.count() - whole) / kStepNanoseconds * kStepNanoseconds;
+  return Duration(whole + rest);
+}
+
+}  // namespace
+
+Tai64n Tai64nSource::Next(WallTime now) {
+  Duration time = Whiten(std::max(now.since_epoch(), Duration(0)));
+  if (time <= greatest_.since_epoch()) {
+    // One step on: past the end of a second the whitened value would fall back onto it.
+    time = Whiten(greatest_.since_epoch() + Duration(kStepNanoseconds));
+    if (time <= greatest_.since_epoch()) {
+      time = Duration((greatest_.since_epoch().count() / kSecond + 1) * kSecond);
+    }
+  }
+  greatest_ = WallTime(time);
+  Tai64n stamp{};
+  StoreBe64(stamp.data(), kTaiOffset + static_cast<std::uint64_t>(time.count() / kSecond));
+  StoreBe32(stamp.data() + 8, static_cast<std::uint32_t>(time.count() % kSecond));
+  return stamp;
+}
+
+void Tai64nSource::RestoreMark(WallTime mark) { greatest_ = std::max(greatest_, mark); }
+
+}  // namespace adit::wireguard
