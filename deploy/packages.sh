@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The Debian 12 packages of Adit, in one place.
+#   packages.sh build    what compiling needs
+#   packages.sh test     what tests and quickstart need besides
+#   packages.sh check    what formatting, tidy, fuzzing and container tests need besides
+# Installs what is missing, and does nothing (and needs no network) when nothing is.
+set -euo pipefail
+
+build=(build-essential cmake ninja-build ccache pkg-config
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
+  libsodium-dev libssl-dev libspdlog-dev libmnl-dev libnftables-dev libsqlite3-dev
+  libcli11-dev libyaml-cpp-dev libqrencode-dev libgtest-dev libgmock-dev nlohmann-json3-dev)
+[ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
+test=(iproute2 iputils-ping nftables iperf3 wireguard-tools wireguard-go tcpdump tshark curl procps
+  python3 ethtool)
+check=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libbenchmark-dev
+  podman runc netavark aardvark-dns mmdebstrap buildah)
+
+wanted=()
+for group in "$@"; do
+  case "$group" in
+    build) wanted+=("${build[@]}") ;;
+    test) wanted+=("${test[@]}") ;;
+    check) wanted+=("${check[@]}") ;;
+    *) sed -n '2,7p' "$0" >&2; exit 2 ;;
+  esac
+done
+missing=()
+for package in "${wanted[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  exit 0
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "packages.sh: these Debian packages are missing; install them as root: ${missing[*]}" >&2
+  exit 1
+fi
+echo "installing ${#missing[@]} Debian packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  cat "$log" >&2
+  rm -f "$log"
+  exit 1
+fi
+rm -f "$log"
