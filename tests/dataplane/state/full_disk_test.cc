@@ -1,0 +1,173 @@
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/status.h"
+#include "dataplane/state/peer_memory.h"
+#include "dataplane/state/private_key.h"
+#include "dataplane/state/timestamp_mark.h"
+#include "dataplane/state/view_store.h"
+#include "tests/dataplane/state/temp_directory.h"
+#include "tests/dataplane/state/view_model.h"
+
+namespace adit::state {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Runs `body` in a child with a mount namespace of its own and a small tmpfs on `path`.
+void OnSmallDisk(const std::string& path, const char* size, const std::function<void()>& body) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const std::string options = std::string("mode=0700,size=") + size;
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
+        mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) != 0) {
+      perror("a small tmpfs");
+      _exit(2);
+    }
+    body();
+    _exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+void FillDisk(const std::string& path) {
+  std::ofstream filler(path + "/filler", std::ios::binary);
+  const std::string block(4096, 'x');
+  while (filler.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+  }
+}
+
+TEST(FullDisk, KeepsTheOldStateAndSaysWhatToDo) {
+  const TempDirectory temp;
+  OnSmallDisk(temp.path(), "1m", [&] {
+    ViewModel model = ViewModel::At(20);
+    {
+      const StateDirectory directory = StateDirectory::Open(temp.path()).value();
+      ViewStore::Loaded loaded;
+      const auto store = ViewStore::Open(directory, {}, loaded).value();
+      ASSERT_TRUE(store->Replace(model.Version(), model.Views()).ok());
+      FillDisk(temp.path());
+
+      // Journal space was reserved, so changes go on for a while.
+      absl::Status status;
+      ViewModel refused = model;
+      int steps = 0;
+      while (status.ok() && steps < 100'000) {
+        model = refused;
+        const ViewModel::Change change = refused.Step();
+        status = store->AppendDelta(refused.Version(), KeyViews(change), UpsertViews(change));
+        ++steps;
+      }
+      EXPECT_GT(steps, 5);
+      EXPECT_EQ(ErrnoOf(status), ENOSPC);
+      EXPECT_THAT(MessageOf(status), HasSubstr("free space on that file system"));
+      const absl::Status replaced = store->Replace(refused.Version(), refused.Views());
+      EXPECT_EQ(ErrnoOf(replaced), ENOSPC);
+    }
+    const StateDirectory directory = StateDirectory::Open(temp.path()).value();
+    ViewStore::Loaded loaded;
+    const auto store = ViewStore::Open(directory, {}, loaded).value();
+    EXPECT_EQ(loaded.problem, "");
+    ASSERT_TRUE(loaded.view.has_value());
+    EXPECT_EQ(loaded.view->version.revision, model.revision());
+    EXPECT_EQ(ObjectsOf(*loaded.view), model.objects());
+
+    std::filesystem::remove(temp.File("filler"));
+    const ViewModel::Change change = model.Step();
+    EXPECT_TRUE(store->AppendDelta(model.Version(), KeyViews(change), UpsertViews(change)).ok());
+  });
+}
+
+TEST(FullDisk, LetsTheStateBeWithdrawn) {
+  const TempDirectory temp;
+  OnSmallDisk(temp.path(), "1m", [&] {
+    const StateDirectory directory = StateDirectory::Open(temp.path()).value();
+    ViewStore::Loaded loaded;
+    const auto store = ViewStore::Open(directory, {}, loaded).value();
+    const ViewModel model = ViewModel::At(20);
+    ASSERT_TRUE(store->Replace(model.Version(), model.Views()).ok());
+    FillDisk(temp.path());
+    ASSERT_TRUE(store->Withdraw().ok());
+    ViewStore::Loaded after;
+    ASSERT_TRUE(ViewStore::Open(directory, {}, after).ok());
+    EXPECT_FALSE(after.view.has_value());
+    EXPECT_EQ(after.problem, "");
+  });
+}
+
+TEST(FullDisk, DoesNotStopTheTimestampMark) {
+  const TempDirectory temp;
+  OnSmallDisk(temp.path(), "256k", [&] {
+    const StateDirectory directory = StateDirectory::Open(temp.path()).value();
+    TimestampMark::Loaded loaded;
+    TimestampMark mark = TimestampMark::Open(directory, loaded).value();
+    FillDisk(temp.path());
+    for (int s = 0; s < 100; s += 10) {
+      EXPECT_TRUE(mark.EnsureCovers(WallTime(seconds(s)), WallTime(seconds(s))).ok());
+    }
+  });
+}
+
+TEST(FullDisk, DelaysPeerMemoryUntilThereIsSpace) {
+  const TempDirectory temp;
+  OnSmallDisk(temp.path(), "256k", [&] {
+    const StateDirectory directory = StateDirectory::Open(temp.path()).value();
+    PeerMemory::Loaded loaded;
+    PeerMemory memory = PeerMemory::Open(directory, loaded).value();
+    PeerRecord peer;
+    ASSERT_TRUE(memory.Update(std::vector{peer}, WallTime()).ok());
+    FillDisk(temp.path());
+    absl::Status status;
+    for (std::uint8_t i = 1; status.ok() && i < 250; ++i) {
+      peer.greatest_timestamp[11] = i;
+      status = memory.Update(std::vector{peer}, WallTime());
+    }
+    EXPECT_EQ(ErrnoOf(status), ENOSPC);
+    std::filesystem::remove(temp.File("filler"));
+    ASSERT_TRUE(memory.Update(std::vector{peer}, WallTime()).ok());
+    PeerMemory::Loaded after;
+    ASSERT_TRUE(PeerMemory::Open(directory, after).ok());
+    EXPECT_EQ(after.problem, "");
+    EXPECT_EQ(after.peers, std::vector{peer});
+  });
+}
+
+TEST(FullDisk, LeavesNoHalfPrivateKey) {
+  const TempDirectory temp;
+  OnSmallDisk(temp.path(), "64k", [&] {
+    const StateDirectory directory = StateDirectory::Open(temp.path()).value();
+    FillDisk(temp.path());
+    EXPECT_EQ(ErrnoOf(LoadOrCreatePrivateKey(directory).status()), ENOSPC);
+    EXPECT_FALSE(std::filesystem::exists(temp.File(kPrivateKeyName)));
+  });
+}
+
+TEST(ReadOnlyDisk, IsNamedWithItsRemedy) {
+  const TempDirectory temp;
+  OnSmallDisk(temp.path(), "1m", [&] {
+    const StateDirectory directory = StateDirectory::Open(temp.path()).value();
+    ViewStore::Loaded loaded;
+    const auto store = ViewStore::Open(directory, {}, loaded).value();
+    ASSERT_EQ(mount(nullptr, temp.path().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY,
+                    nullptr),
+              0);
+    const ViewModel model = ViewModel::At(5);
+    const absl::Status status = store->Replace(model.Version(), model.Views());
+    EXPECT_EQ(ErrnoOf(status), EROFS);
+    EXPECT_THAT(MessageOf(status), HasSubstr("mount it writable"));
+  });
+}
+
+}  // namespace
+}  // namespace adit::state
