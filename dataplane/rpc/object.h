@@ -43,10 +43,11 @@ struct Problem {
 struct Rejection {
   ObjectId object;
   Problem problem;
+  std::vector<ObjectId> cured_by;  // a change of one of these may make it acceptable
 };
 
 struct InterfaceObject {
-  std::vector<IpPrefix> addresses;      // /32 and /128
+  std::vector<IpPrefix> addresses;  // /32 and /128
   std::vector<IpPrefix> tunnel_ranges;
 };
 
@@ -64,8 +65,7 @@ struct GrantObject {
   std::optional<WallTime> expires_at;
 };
 
-using ParsedObject =
-    std::variant<InterfaceObject, PeerObject, access::ResourceConfig, GrantObject>;
+using ParsedObject = std::variant<InterfaceObject, PeerObject, access::ResourceConfig, GrantObject>;
 
 // What the data plane's own flags allow the control plane to ask for.
 struct Limits {
