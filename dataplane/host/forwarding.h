@@ -1,0 +1,56 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "dataplane/host/host_problem.h"
+#include "dataplane/host/netlink_socket.h"
+#include "dataplane/host/served_prefix.h"
+#include "dataplane/host/sysctl.h"
+
+namespace adit::host {
+
+// Lets the kernel forward between our TUN and the interfaces that lead to the served prefixes, and
+// puts everything back.
+//
+// IPv4: net.ipv4.conf.IF.forwarding of the TUN and each egress interface. IPv6: the kernel asks
+// net.ipv6.conf.all.forwarding, whatever IF.forwarding says; where it has IF.force_forwarding
+// (Linux 6.17) that is set instead and nothing else changes. Elsewhere all.forwarding is set, which
+// makes a router of every interface, so accept_ra becomes 2 where it was 1, or their addresses
+// would expire.
+//
+// Thread: one at a time. Works after the uid is dropped (needs CAP_NET_ADMIN only).
+class Forwarding {
+ public:
+  [[nodiscard]] static absl::StatusOr<Forwarding> Open(std::string tun_name,
+                                                       std::string sysctl_root = "/proc/sys");
+
+  // Call again whenever the served prefixes or the host's routes change: interfaces that are egress
+  // no more get their setting back. What cannot be done (read-only /proc/sys, no route to a prefix)
+  // is a problem in the answer, sorted, and keeps nothing else from being done.
+  [[nodiscard]] std::vector<HostProblem> Apply(const std::vector<ServedPrefix>& served);
+
+  // Everything as it was before the first Apply, but what others changed since.
+  [[nodiscard]] absl::Status Restore();
+
+ private:
+  Forwarding(NetlinkSocket socket, std::string tun_name, std::string sysctl_root);
+  std::set<std::string> EgressInterfaces(const std::vector<ServedPrefix>& served, IpFamily family,
+                                         std::vector<HostProblem>& problems);
+  void ForwardV6(const std::set<std::string>& interfaces, std::set<std::string>& wanted_keys,
+                 std::vector<HostProblem>& problems);
+  void Want(const std::string& key, const std::string& value, std::set<std::string>& wanted_keys,
+            std::vector<HostProblem>& problems);
+
+  NetlinkSocket socket_;
+  std::string tun_name_;
+  std::string sysctl_root_;
+  Sysctls sysctls_;
+  std::set<std::string> applied_keys_;
+};
+
+}  // namespace adit::host

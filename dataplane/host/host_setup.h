@@ -1,0 +1,73 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "dataplane/host/forwarding.h"
+#include "dataplane/host/host_problem.h"
+#include "dataplane/host/interface_setup.h"
+#include "dataplane/host/masquerade.h"
+#include "dataplane/host/nftables.h"
+#include "dataplane/host/route_refusal.h"
+
+namespace adit::host {
+
+// What the applied state asks of the host.
+struct WantedHost {
+  std::vector<IpAddress> addresses;  // of the TUN, /32 and /128
+  std::vector<IpPrefix> routes;      // into the tunnel
+  std::vector<ServedPrefix> served;  // of every resource with a grant or not
+};
+
+// The whole of what `run` does to the host, for one TUN that is open already: interface,
+// forwarding, masquerading, and the problems found on the way.
+//
+// Thread: one at a time, never a shard's (it waits for the kernel). Works after the uid is dropped.
+class HostSetup {
+ public:
+  // `is_host_setup_on` is --host-setup; off leaves everything but the interface alone (forwarding,
+  // nft table, checks of the firewall).
+  [[nodiscard]] static absl::StatusOr<HostSetup> Open(const std::string& tun_name, unsigned mtu,
+                                                      bool is_host_setup_on);
+
+  // Bounds for RouteRefusal: the caller's allowed prefixes and peers, and the host's addresses of
+  // this moment.
+  [[nodiscard]] absl::StatusOr<RouteBounds> Bounds(std::vector<IpPrefix> allowed,
+                                                   std::vector<IpAddress> peer_endpoints);
+
+  // Idempotent; replaces what the last Apply, or a killed process, set. An error means that the TUN
+  // itself could not be set up; everything less is in problems(). The interface comes last up.
+  [[nodiscard]] absl::Status Apply(const WantedHost& wanted);
+
+  // After RouteMonitor saw routes or addresses change: finds egress interfaces and foreign chains
+  // anew for what was last applied. True when problems() changed.
+  [[nodiscard]] bool Reevaluate();
+
+  [[nodiscard]] const std::vector<HostProblem>& problems() const { return problems_; }
+
+  // Takes back everything, deletes the TUN. Tries all; the first error.
+  [[nodiscard]] absl::Status Remove();
+
+ private:
+  struct Gateway {
+    Forwarding forwarding;
+    Masquerade masquerade;
+    Nftables nftables;
+  };
+  HostSetup(NetlinkSocket socket, InterfaceSetup interface, std::string tun_name, unsigned mtu);
+  std::vector<HostProblem> ApplyGateway();
+
+  NetlinkSocket socket_;
+  InterfaceSetup interface_;
+  std::optional<Gateway> gateway_;
+  std::string tun_name_;
+  unsigned mtu_;
+  WantedHost wanted_;
+  std::vector<HostProblem> problems_;
+};
+
+}  // namespace adit::host

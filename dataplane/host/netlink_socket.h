@@ -1,0 +1,55 @@
+#pragma once
+
+#include <libmnl/libmnl.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+namespace adit::host {
+
+// A request under construction: one netlink message in a buffer of its own.
+class NetlinkRequest {
+ public:
+  NetlinkRequest(std::uint16_t type, std::uint16_t flags);
+  NetlinkRequest(const NetlinkRequest&) = delete;
+  NetlinkRequest& operator=(const NetlinkRequest&) = delete;
+
+  // The fixed part after the header (ifinfomsg, ifaddrmsg, rtmsg), zeroed. Call once, first.
+  template <typename Body>
+  Body& AddBody() {
+    return *static_cast<Body*>(mnl_nlmsg_put_extra_header(header_, sizeof(Body)));
+  }
+  [[nodiscard]] nlmsghdr* header() { return header_; }
+
+ private:
+  alignas(nlmsghdr) char buffer_[1024] = {};
+  nlmsghdr* header_;
+};
+
+// A blocking rtnetlink socket for requests with an answer. It receives no notifications.
+// Thread: one at a time.
+class NetlinkSocket {
+ public:
+  [[nodiscard]] static absl::StatusOr<NetlinkSocket> Open();
+
+  // Sends the request and waits for its acknowledgement. 0 or the kernel's errno.
+  [[nodiscard]] int Transact(NetlinkRequest& request);
+  // Sends the request (a dump, or a query for one object) and calls `on_message` for every message
+  // of the answer. 0 or an errno. A dump that a change interrupted is asked again from the start,
+  // so `on_begin` is called before each attempt.
+  [[nodiscard]] int Query(NetlinkRequest& request, const std::function<void()>& on_begin,
+                          const std::function<void(const nlmsghdr&)>& on_message);
+
+ private:
+  explicit NetlinkSocket(mnl_socket* socket) : socket_(socket, &mnl_socket_close) {}
+  int QueryOnce(NetlinkRequest& request, const std::function<void(const nlmsghdr&)>& on_message);
+
+  std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket_;
+  std::uint32_t sequence_ = 0;
+};
+
+}  // namespace adit::host
