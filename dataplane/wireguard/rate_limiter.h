@@ -18,7 +18,7 @@ namespace adit::wireguard {
 class HandshakeRateLimiter {
  public:
   static constexpr std::size_t kCapacity = 65536;
-  static constexpr Duration kCost = seconds(1) / 20;
+  static constexpr Duration kCost = milliseconds(50);
   static constexpr Duration kBurst = 5 * kCost;
   static constexpr Duration kForget = seconds(1);
 
