@@ -81,6 +81,7 @@ void Engine::FlushPending(Now now) {
     if (PeerState* peer = peers_[slot].get(); peer != nullptr && peer->is_flush_pending) {
       peer->is_flush_pending = false;
       FlushStaged(*peer, now);
+      DrainPeer(*peer, now);
     }
   }
 }

@@ -68,6 +68,9 @@ bool Engine::SetPrivateKey(std::span<const std::uint8_t, 32> key, Now now) {
   for (const auto& peer : peers_) {
     if (peer != nullptr) {
       peer->protocol.OnIdentityChanged();
+      if (!peer->staged.empty()) {
+        peer->protocol.RequestHandshake(now.boot);
+      }
       DrainPeer(*peer, now);
     }
   }

@@ -68,6 +68,12 @@ void Engine::EnqueueHandshake(ByteSpan message, MessageType type,
 
 bool Engine::ServeHandshakes(Now now) {
   std::size_t served = 0;
+  if (!is_link_up_) {
+    for (; !handshakes_.empty(); ++served) {
+      handshakes_.Pop();
+    }
+    Drop(DropReason::kLinkDown, served);
+  }
   for (; served < kHandshakesPerTurn && !handshakes_.empty(); ++served) {
     const HandshakeQueue::Entry& entry = handshakes_.front();
     if (wireguard::Classify(entry.message()) == MessageType::kInitiation) {
@@ -123,13 +129,15 @@ void Engine::ServeResponse(const HandshakeQueue::Entry& entry, Now now) {
     Drop(*reason);
     return;
   }
+  ++counters_.handshakes_completed;
   SetPath(peer, entry.remote, entry.local);
   peer.received_bytes += entry.size;
-  // The responder may not send before it heard from us under the session's keys: confirm at once.
-  if (peer.staged.empty()) {
+  // The responder may not send before it heard from us under the session's keys: confirm at once,
+  // with a keepalive when nothing waits or nothing of it may go any more.
+  const std::uint64_t sealed = counters_.datagrams_sealed;
+  FlushStaged(peer, now);
+  if (peer.staged.empty() && counters_.datagrams_sealed == sealed) {
     (void)SendKeepalive(peer, now);
-  } else {
-    FlushStaged(peer, now);
   }
   DrainPeer(peer, now);
 }
@@ -142,13 +150,12 @@ void Engine::HandleCookieReply(ByteSpan message, Now now) {
   }
   if (const auto reason = entry->peer->HandleCookieReply(message, now.boot)) {
     Drop(*reason);
+    return;
   }
+  ++counters_.cookies_accepted;
 }
 
 void Engine::SendInitiation(PeerState& peer, Now now) {
-  if (!identity_.is_set()) {
-    return;
-  }
   std::array<std::uint8_t, wireguard::kInitiationSize> initiation;
   if (!peer.protocol.PollInitiation(now, initiation)) {
     return;

@@ -164,6 +164,7 @@ bool Engine::SendKeepalive(PeerState& peer, Now now) {
   if (!counter) {
     return false;
   }
+  ++counters_.own_packets;
   constexpr auto kSize = static_cast<std::uint32_t>(wireguard::kTransportOverhead);
   packet::DatagramPath path = peer.path;
   path.tos = 0;
@@ -208,8 +209,8 @@ void Engine::FlushStaged(PeerState& peer, Now now) {
     const auto made = packet::Splitter::Make(super_packet);
     const auto parsed = ReadInnerPacket(super_packet.bytes, options_.enforce_access);
     if (std::holds_alternative<DropReason>(made) || std::holds_alternative<DropReason>(parsed)) {
+      Drop(DropReason::kMalformed, staged.segments);
       peer.staged.PopFront();
-      Drop(DropReason::kMalformed);
       continue;
     }
     const IpPacket& inner = std::get<IpPacket>(parsed);
@@ -229,6 +230,9 @@ void Engine::FlushStaged(PeerState& peer, Now now) {
     if (result == SealResult::kNoRoom && !peer.is_flush_pending) {
       peer.is_flush_pending = true;
       flush_pending_.push_back(peer.protocol.id());
+    }
+    if (result == SealResult::kNoSession) {
+      peer.protocol.RequestHandshake(now.boot);  // it ended while they waited
     }
     if (result != SealResult::kSent) {
       return;
@@ -274,6 +278,7 @@ void Engine::AnswerToPeer(PeerState& peer, packet::IcmpErrorKind kind, const IpP
   }
   const auto made = packet::Splitter::Make({.bytes = {error.data(), length}, .offload = {}});
   if (const auto* splitter = std::get_if<packet::Splitter>(&made)) {
+    ++counters_.own_packets;
     if (SealTrain(peer, *splitter, 0, packet::FlowHash(parsed), SendClass::kSlowPath, now) ==
         SealResult::kSent) {
       ++counters_.icmp_errors_sent;

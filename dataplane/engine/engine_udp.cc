@@ -88,6 +88,7 @@ void Engine::OpenRun(MutableByteSpan run, std::size_t segment_size,
         Drop(DropReason::kReplayed);
       } else {
         has_data = has_data || job.length != 0;
+        counters_.keepalives_received += job.length == 0 ? 1 : 0;
         peer.received_bytes += job.length + wireguard::kTransportOverhead;
         jobs[accepted++] = job;
       }

@@ -31,15 +31,23 @@ struct PeerReport {
   Instant last_data;  // sent or received; zero: never
 };
 
+// What came in (tun_packets, datagrams_received) or was made here (own_packets) is staged or waits
+// in the handshake queue, or was counted once as delivered_packets, keepalives_received,
+// handshakes_answered, handshakes_completed, cookies_accepted, datagrams_sealed or one of drops.
+// Handshakes and cookie replies we make are outside that sum; the control lane may drop them.
 struct Counters {
   std::uint64_t tun_packets = 0;  // read from TUN, segments counted singly
   std::uint64_t tun_bytes = 0;
+  std::uint64_t own_packets = 0;        // keepalives and ICMP errors toward peers
   std::uint64_t delivered_packets = 0;  // given to the TUN
   std::uint64_t delivered_bytes = 0;
   std::uint64_t datagrams_received = 0;
   std::uint64_t datagrams_sealed = 0;
+  std::uint64_t keepalives_received = 0;
   std::uint64_t handshakes_initiated = 0;
   std::uint64_t handshakes_answered = 0;
+  std::uint64_t handshakes_completed = 0;  // of those initiated
+  std::uint64_t cookies_accepted = 0;
   std::uint64_t cookie_replies_sent = 0;
   std::uint64_t icmp_errors_sent = 0;
   std::uint64_t flows = 0;  // in the table at this moment

@@ -34,7 +34,10 @@ TypeAndCode NumbersOf(IcmpErrorKind kind, bool is_v6) {
 }  // namespace
 
 bool MayAnswerWithError(const IpPacket& packet) {
-  return !packet.is_icmp_error() && packet.fragment != FragmentKind::kLater &&
+  constexpr std::uint8_t kIcmpV6Redirect = 137;
+  const bool is_redirect =
+      packet.protocol == kProtocolIcmpV6 && packet.icmp_type == kIcmpV6Redirect;
+  return !packet.is_icmp_error() && !is_redirect && packet.fragment != FragmentKind::kLater &&
          !packet.destination.is_multicast() && !packet.source.is_multicast() &&
          !packet.source.is_unspecified();
 }

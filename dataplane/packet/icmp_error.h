@@ -19,8 +19,8 @@ enum class IcmpErrorKind : std::uint8_t {
 inline constexpr std::size_t kMaxIcmpErrorSize = 1280;
 
 // True when RFC 1122 3.2.2 and RFC 4443 2.4(e) allow an error about this packet: not about an ICMP
-// error, a later fragment, a multicast or broadcast destination, or an unspecified or multicast
-// source.
+// error or redirect, a later fragment, a multicast or broadcast destination, or an unspecified or
+// multicast source.
 [[nodiscard]] bool MayAnswerWithError(const IpPacket& packet);
 
 // Writes the whole IP packet of an error about `original` (from its IP header on) from `from` back

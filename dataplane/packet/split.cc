@@ -47,8 +47,13 @@ std::variant<Splitter, DropReason> Splitter::Make(const SuperPacket& packet) {
   // Extension headers lie between: the transport header is where the checksum starts.
   const std::size_t transport = offload.checksum_start != 0 ? offload.checksum_start : ip_header;
   const std::size_t minimum = splitter.is_tcp_ ? 20 : 8;
-  if (!is_family_right || offload.gso_size == 0 || ip_header < 20 || transport < ip_header ||
-      transport + minimum > bytes.size() || bytes.size() > kMaxSuperPacketSize) {
+  // Behind IPv6 extension headers the protocol is the kernel's word.
+  const bool has_extensions = splitter.is_v6_ && transport > ip_header;
+  const std::uint8_t protocol = splitter.is_v6_ ? bytes[6] : bytes[9];
+  const bool is_protocol_right = has_extensions || protocol == (splitter.is_tcp_ ? 6 : 17);
+  if (!is_family_right || !is_protocol_right || offload.gso_size == 0 || ip_header < 20 ||
+      transport < ip_header || transport + minimum > bytes.size() ||
+      bytes.size() > kMaxSuperPacketSize) {
     return DropReason::kBadVirtioHeader;
   }
   const std::size_t transport_size =

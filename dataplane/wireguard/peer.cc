@@ -38,6 +38,10 @@ std::span<const std::uint8_t, 32> Peer::preshared_key() const {
 }
 
 void Peer::SetPersistentKeepalive(std::uint16_t interval_seconds, Instant now) {
+  const bool is_running = timers_.persistent_keepalive != Timers::kOff;
+  if (interval_seconds == persistent_keepalive_ && is_running) {
+    return;  // said again, as every snapshot does: no peer is woken for it
+  }
   persistent_keepalive_ = interval_seconds;
   timers_.persistent_keepalive = interval_seconds == 0 ? Timers::kOff : now;
 }
@@ -81,7 +85,9 @@ void Peer::WantInitiation(bool is_retry) {
   if (!is_retry) {
     retransmits_ = 0;
   }
-  wants_initiation_ = true;
+  // The retransmit timer of a handshake under way, with its jitter, says when the next one goes.
+  const bool is_under_way = timers_.retransmit != Timers::kOff;
+  wants_initiation_ = wants_initiation_ || !is_under_way;
 }
 
 void Peer::OnDataSent(const Session& session, Instant now) {
@@ -112,6 +118,7 @@ bool Peer::OnAuthenticated(Session& session, bool is_data, Instant now) {
     timers_.retransmit = Timers::kOff;
     retransmits_ = 0;
     wants_initiation_ = false;
+    last_handshake_ = responded_;
   }
   timers_.AuthenticatedReceived();
   timers_.AuthenticatedEitherWay(now, PersistentInterval());

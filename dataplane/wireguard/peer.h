@@ -62,7 +62,8 @@ class Peer {
   [[nodiscard]] bool SetPresharedKey(std::optional<std::span<const std::uint8_t, 32>> key);
   [[nodiscard]] bool has_preshared_key() const;
   [[nodiscard]] std::span<const std::uint8_t, 32> preshared_key() const;  // zeros when none
-  // 0 turns it off. A keepalive is due at once when the device is up and a key is present (R9).
+  // 0 turns it off. A change makes a keepalive due at once when the device is up and a key is
+  // present (R9); the same value again changes nothing.
   void SetPersistentKeepalive(std::uint16_t interval_seconds, Instant now);
   [[nodiscard]] std::uint16_t persistent_keepalive() const;
   // The own private key changed: no current session may send any more, handshakes are cleared,
@@ -78,8 +79,8 @@ class Peer {
   // The session to send under, or nullptr: then the packet is staged and RequestHandshake called.
   // A session past REJECT_AFTER_TIME or out of counters is not handed out (R8).
   [[nodiscard]] Session* SendSession(Instant now);
-  // A packet waits: an initiation is wanted, unless one is under way. Restarts the attempt counter
-  // (R11); at most one initiation every REKEY_TIMEOUT is sent.
+  // A packet waits: an initiation is wanted, unless one is under way (then its retransmit is).
+  // Restarts the attempt counter (R11); at most one initiation every REKEY_TIMEOUT is sent.
   void RequestHandshake(Instant now);
   // Data (not keepalives) was sent under the session. Arms the new-handshake timer; wants a rekey
   // when the initiator's session is past REKEY_AFTER_TIME or REKEY_AFTER_MESSAGES (R10).
@@ -94,7 +95,7 @@ class Peer {
 
   // --- handshakes
   // Writes an initiation (fresh ephemeral and timestamp, mac1, mac2 when a cookie is held) when one
-  // is due; false otherwise. Sets the retransmit timer.
+  // is due; false otherwise. Sets the retransmit timer. Without a private key nothing is wanted.
   [[nodiscard]] bool PollInitiation(Now now, std::span<std::uint8_t, kInitiationSize> out);
   // An initiation from this peer (its static key is remote()): rule R2 from `ss` on. On success
   // writes the response; the new session is in the next slot. The failure reasons leave all state
@@ -120,6 +121,7 @@ class Peer {
   [[nodiscard]] bool PollKeepalive();
 
   // --- state for display
+  // When the last handshake was completed: as a responder, one that the initiator has confirmed.
   [[nodiscard]] std::optional<WallTime> last_handshake() const;
   [[nodiscard]] bool has_session(Instant now) const;  // one that may send or receive
 
@@ -170,6 +172,7 @@ class Peer {
   Tai64n greatest_timestamp_{};
   std::optional<Instant> last_initiation_accepted_;
   std::optional<Instant> last_initiation_sent_;
+  std::optional<WallTime> responded_;  // when the next session was made
   std::optional<WallTime> last_handshake_;
   int retransmits_ = 0;
   bool wants_initiation_ = false;

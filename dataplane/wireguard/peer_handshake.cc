@@ -65,6 +65,10 @@ bool Peer::PollInitiation(Now now, std::span<std::uint8_t, kInitiationSize> out)
   if (!wants_initiation_) {
     return false;
   }
+  if (!context_.identity.is_set()) {
+    wants_initiation_ = false;
+    return false;
+  }
   if (last_initiation_sent_ && now.boot - *last_initiation_sent_ < kRekeyTimeout) {
     return false;
   }
@@ -196,7 +200,7 @@ std::optional<DropReason> Peer::HandleOpenedInitiation(const OpenedInitiation& i
   last_initiation_accepted_ = now.boot;
   slots_.AddAsResponder(session);
   OnSessionDerived(now);
-  last_handshake_ = now.wall;
+  responded_ = now.wall;
   timers_.AuthenticatedReceived();
   timers_.AuthenticatedSent();
   timers_.AuthenticatedEitherWay(now.boot, PersistentInterval());
