@@ -96,8 +96,8 @@ void GsoQueue::HandleWritable(IpFamily family) {
 
 void GsoQueue::HandleRouteEvent() { refusals_.HandleRouteEvent(); }
 
-void GsoQueue::HandleSocketReplaced(IpFamily family) {
-  refusals_.HandleSocketReplaced(family);
+void GsoQueue::HandleSocketReplaced(IpFamily family, bool bears_gso) {
+  refusals_.HandleSocketReplaced(family, bears_gso);
   FamilyState& state = families_[IndexOf(family)];
   state.wait = FamilyState::Wait::kNone;
   state.retry_at = Instant::Max();

@@ -77,8 +77,9 @@ class GsoQueue final : public packet::DatagramSink {
   void HandleWritable(IpFamily family);
   // A route or an address changed: destinations may bear GSO again; refusals are logged again.
   void HandleRouteEvent();
-  // The family's socket was made anew: it may bear GSO and is taken to be writable.
-  void HandleSocketReplaced(IpFamily family);
+  // The family's socket was made, or made anew: it is taken to be writable, and to bear GSO as said
+  // (UdpSocket::has_gso).
+  void HandleSocketReplaced(IpFamily family, bool bears_gso = true);
 
   // What GiveUpIfStuck cannot know by itself.
   struct Underlay {

@@ -38,7 +38,9 @@ class RefusalMemory {
   [[nodiscard]] bool IsFirst(int error, Remedy remedy);
 
   void HandleRouteEvent();
-  void HandleSocketReplaced(IpFamily family) { is_off_on_socket_[IndexOf(family)] = false; }
+  void HandleSocketReplaced(IpFamily family, bool bears_gso) {
+    is_off_on_socket_[IndexOf(family)] = !bears_gso;
+  }
 
  private:
   struct Destination {

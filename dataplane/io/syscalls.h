@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -36,6 +37,15 @@ class Syscalls {
   virtual std::ptrdiff_t RecvMsg(int fd, msghdr* message, int flags) = 0;
   virtual int RecvMmsg(int fd, mmsghdr* messages, unsigned count, int flags) = 0;
 };
+
+// Repeats an interrupted call until it is not.
+template <typename Call>
+auto Uninterrupted(Call call) {
+  for (;;) {
+    const auto result = call();
+    if (result != -EINTR) return result;
+  }
+}
 
 class SystemSyscalls final : public Syscalls {
  public:

@@ -54,8 +54,7 @@ class TunDevice {
   explicit TunDevice(Syscalls& syscalls) : syscalls_(&syscalls) {}
   absl::Status Attach(const std::string& name);
   absl::Status NegotiateOffloads(OffloadSwitch wanted);
-  absl::Status ReadIndex();
-  void LimitLink(std::uint32_t transmit_queue_length);
+  absl::Status ConfigureLink(std::uint32_t transmit_queue_length);
 
   Syscalls* syscalls_;
   UniqueFd fd_;

@@ -55,22 +55,26 @@ class TunWriter final : public packet::TunSink {
 
  private:
   using Slot = std::uint8_t;  // index of a train
+  static constexpr std::size_t kNotOpen = kMaxOpenTrains;
+
   [[nodiscard]] std::size_t FindOpen(std::uint32_t flow_hash) const;
-  void Open(const TunSegment& segment, MutableByteSpan packet, std::uint32_t flow_hash);
+  TunTrain& TrainAt(std::size_t position) { return (*trains_)[order_[position]]; }
   void Close(std::size_t position);
   void WriteTrain(TunTrain& train);
   void WritePiecemeal(TunTrain& train);
-  int WritePacket(ByteSpan packet);
+  bool WritePacket(ByteSpan packet);
   void NoteLost(int error, std::uint64_t packets);
 
   Syscalls& syscalls_;
   const int fd_;
   TunOffloads merge_;
   std::unique_ptr<std::array<TunTrain, kMaxOpenTrains>> trains_;
-  // The open trains in order of opening, then the free ones, last used first.
+  // The open trains in order of opening, then the free ones, the last used first (its buffer is
+  // still in the cache).
   std::array<Slot, kMaxOpenTrains> order_;
   std::array<std::uint32_t, kMaxOpenTrains> hashes_{};  // of the open ones, by position
   std::size_t open_count_ = 0;
+  std::unique_ptr<std::uint8_t[]> cut_;  // one packet of a refused train
   TunWriterCounters counters_;
 };
 

@@ -18,7 +18,7 @@ struct UdpReceiverCounters {
   std::uint64_t trains = 0;     // of one datagram or more
   std::uint64_t datagrams = 0;  // in them
   std::uint64_t bytes = 0;
-  std::uint64_t truncated = 0;  // did not fit, or their control messages did not: dropped
+  std::uint64_t truncated = 0;  // drop reason kTruncated: it, or its control messages, did not fit
   std::uint64_t empty = 0;      // datagrams without payload: dropped, of no use to anybody
   std::uint64_t failures = 0;   // calls; the sum of the following
   std::array<std::uint64_t, GsoCounters::kErrnoCount> failures_by_errno{};  // [0]: unknown errnos
@@ -34,6 +34,7 @@ struct UdpReceiverCounters {
 class UdpReceiver {
  public:
   explicit UdpReceiver(Syscalls& syscalls);
+  ~UdpReceiver();
   UdpReceiver(const UdpReceiver&) = delete;
   UdpReceiver& operator=(const UdpReceiver&) = delete;
 
@@ -50,13 +51,10 @@ class UdpReceiver {
 
  private:
   struct Slots;
-  [[nodiscard]] bool ReadTrain(std::size_t slot, std::size_t size, packet::ReceivedTrain& train);
+  [[nodiscard]] bool ReadTrain(std::size_t slot, packet::ReceivedTrain& train);
 
   Syscalls& syscalls_;
-  struct SlotsDeleter {
-    void operator()(Slots* slots) const;
-  };
-  std::unique_ptr<Slots, SlotsDeleter> slots_;
+  std::unique_ptr<Slots> slots_;
   std::array<packet::ReceivedTrain, kMaxTrains> trains_;
   UdpReceiverCounters counters_;
 };

@@ -1,12 +1,14 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 
 #include "common/time.h"
 #include "dataplane/io/gso_buffer_pause.h"
 #include "dataplane/io/gso_send.h"
 #include "dataplane/io/syscalls.h"
-#include "dataplane/io/udp_socket.h"
+#include "dataplane/io/udp_sockets.h"
 
 namespace adit::io {
 
@@ -27,6 +29,9 @@ class UdpSender final : public BatchSender {
   bool PauseForBuffers(std::uint32_t attempt) override { return pause_.Pause(attempt); }
 
  private:
+  SendResult SendWhole(const UdpSocket& socket, const SendBatch& batch, msghdr& message);
+  SendResult SendSingly(const UdpSocket& socket, const SendBatch& batch, const msghdr& message);
+
   Syscalls& syscalls_;
   const UdpSockets& sockets_;
   BufferPause pause_;

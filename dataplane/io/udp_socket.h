@@ -1,8 +1,6 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +9,6 @@
 
 #include "common/ip_address.h"
 #include "common/unique_fd.h"
-#include "dataplane/io/gso_send.h"
 #include "dataplane/io/offload_switch.h"
 #include "dataplane/io/syscalls.h"
 
@@ -41,6 +38,7 @@ class UdpSocket {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] bool has_gso() const { return has_gso_; }
   [[nodiscard]] bool has_gro() const { return has_gro_; }
+  // What was not granted and what it costs, a sentence each, to be logged once.
   [[nodiscard]] const std::vector<std::string>& limitations() const { return limitations_; }
 
   [[nodiscard]] absl::Status SetMark(std::uint32_t mark);
@@ -50,7 +48,7 @@ class UdpSocket {
   absl::Status Configure(const UdpOptions& options);
   absl::Status SetOption(int level, int option, int value, const char* name);
   absl::Status EnableOffloads(const UdpOptions& options);
-  void EnlargeBuffers(std::uint32_t bytes);
+  void EnlargeBuffers(int forced_option, int option, const char* limit_name, std::uint32_t bytes);
   absl::Status BindTo(std::uint16_t port);
 
   Syscalls* syscalls_;
@@ -60,30 +58,6 @@ class UdpSocket {
   bool has_gso_ = false;
   bool has_gro_ = false;
   std::vector<std::string> limitations_;
-};
-
-// The shard's sockets: IPv4 and IPv6 on one port, or only one of them where the host has no other.
-class UdpSockets {
- public:
-  // Fails when neither family can be had, or one fails for another reason than that the host does
-  // not have it. With port 0 both get the same free port.
-  [[nodiscard]] static absl::StatusOr<UdpSockets> Open(Syscalls& syscalls,
-                                                       const UdpOptions& options);
-
-  // nullptr: the host does not have this family.
-  [[nodiscard]] const UdpSocket* Of(IpFamily family) const {
-    const std::optional<UdpSocket>& socket = sockets_[IndexOf(family)];
-    return socket ? &*socket : nullptr;
-  }
-  [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] std::vector<std::string> limitations() const;
-  // Of both. On error the sockets may differ: set it again.
-  [[nodiscard]] absl::Status SetMark(std::uint32_t mark);
-
- private:
-  UdpSockets() = default;
-  std::array<std::optional<UdpSocket>, kFamilyCount> sockets_;
-  std::uint16_t port_ = 0;
 };
 
 }  // namespace adit::io

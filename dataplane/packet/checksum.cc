@@ -1,5 +1,6 @@
 #include "dataplane/packet/checksum.h"
 
+#include <algorithm>
 #include <array>
 
 namespace adit::packet {
@@ -30,6 +31,20 @@ std::uint64_t SumBytes(ByteSpan bytes, std::uint64_t initial) {
     std::uint32_t word = 0;
     std::memcpy(&word, at, left);
     sum += word;
+  }
+  return sum;
+}
+
+std::uint64_t CopyAndSumBytes(ByteSpan from, std::uint8_t* to, std::uint64_t initial) {
+  // In pieces that stay in the first-level cache: what is summed was just copied.
+  constexpr std::size_t kPiece = 2048;
+  std::uint64_t sum = initial;
+  while (!from.empty()) {
+    const ByteSpan piece = from.first(std::min(kPiece, from.size()));
+    std::memcpy(to, piece.data(), piece.size());
+    sum = SumBytes({to, piece.size()}, sum);
+    to += piece.size();
+    from = from.subspan(piece.size());
   }
   return sum;
 }

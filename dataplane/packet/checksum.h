@@ -12,6 +12,10 @@ namespace adit::packet {
 // sums of even-length parts.
 [[nodiscard]] std::uint64_t SumBytes(ByteSpan bytes, std::uint64_t initial = 0);
 
+// Copies `from` to `to` (which do not overlap) and returns their sum as SumBytes does, in one pass.
+[[nodiscard]] std::uint64_t CopyAndSumBytes(ByteSpan from, std::uint8_t* to,
+                                            std::uint64_t initial = 0);
+
 // 16-bit folded ones' complement sum, in memory order.
 [[nodiscard]] std::uint16_t Fold(std::uint64_t sum);
 

@@ -12,6 +12,7 @@ namespace adit::packet {
 #define ADIT_DROP_REASONS(X)                                                          \
   /* the packet itself */                                                             \
   X(kMalformed, "malformed") /* shorter than its headers say */                       \
+  X(kTruncated, "truncated") /* a receive that did not fit its buffer */              \
   X(kUnknownVersion, "unknown_ip_version")                                            \
   X(kBadVirtioHeader, "bad_virtio_header") /* offsets outside the packet */           \
   X(kMappedAddress, "mapped_address")      /* ::ffff:0:0/96 or 4-in-6 */              \

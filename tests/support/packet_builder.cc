@@ -99,9 +99,10 @@ Bytes TransportHeader(const PacketSpec& spec) {
     StoreBe16(header.data() + 2, spec.destination_port);
     StoreBe32(header.data() + 4, spec.tcp_sequence);
     StoreBe32(header.data() + 8, spec.tcp_acknowledgement);
-    header[12] = 0x50;
+    header[12] = static_cast<std::uint8_t>((20 + spec.tcp_options.size()) / 4 << 4);
     header[13] = spec.tcp_flags;
-    StoreBe16(header.data() + 14, 65535);
+    StoreBe16(header.data() + 14, spec.tcp_window);
+    header.insert(header.end(), spec.tcp_options.begin(), spec.tcp_options.end());
   } else if (spec.protocol == 17) {
     header.assign(8, 0);
     StoreBe16(header.data(), spec.source_port);

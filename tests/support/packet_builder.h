@@ -29,9 +29,11 @@ struct PacketSpec {
   std::uint8_t icmp_code = 0;
   std::uint8_t ttl = 64;
   bool dont_fragment = true;
+  Bytes tcp_options = {};  // a multiple of 4 bytes
+  std::uint16_t tcp_window = 65535;
 };
 
-// IPv4 or IPv6 by the addresses; UDP, TCP (20-byte header), ICMP/ICMPv6 (8-byte header: identifier
+// IPv4 or IPv6 by the addresses; UDP, TCP, ICMP/ICMPv6 (8-byte header: identifier
 // is source_port), or any other protocol with the payload behind the IP header.
 [[nodiscard]] Bytes BuildPacket(const PacketSpec& spec);
 

@@ -106,11 +106,13 @@ TEST_F(GsoQueueTest, FlowThatIsNotInALaterEpochStillJoinsAnEarlierOne) {
 
 TEST_F(GsoQueueTest, FlowJoinsNothingInFrontOfItsLastDatagram) {
   ASSERT_TRUE(producer_.Put(1, Flow(1), 1252, V4()));
+  ASSERT_TRUE(producer_.Put(1, Flow(3), 1252, V4()));
   ASSERT_TRUE(producer_.Put(1, Flow(2), 700, V4()));
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 700, V4()));  // joins flow 2
+  ASSERT_TRUE(producer_.Put(1, Flow(1), 700, V4()));  // joins flow 2: flow 3 ends the other batch
   ASSERT_TRUE(producer_.Put(1, Flow(1), 1252, V4()));
   Drain();
-  EXPECT_EQ(sender_.SentIds(), (Ids{0, 2, 1, 3}));
+  EXPECT_EQ(sender_.SentIds(), (Ids{0, 1, 2, 3, 4}));
+  EXPECT_EQ(sender_.SentSizes(), (Sizes{{1252, 1252}, {700, 700}, {1252}}));
 }
 
 TEST_F(GsoQueueTest, CollidingFlowsCostATrainAndNeverOrder) {

@@ -171,6 +171,14 @@ TEST_F(GsoQueueTest, InputOutputErrorTurnsGsoOffOnThatSocket) {
   EXPECT_TRUE(sender_.attempts[0].use_gso);
 }
 
+TEST_F(GsoQueueTest, SocketThatBearsNoGsoIsNeverAskedTo) {
+  queue_.HandleSocketReplaced(IpFamily::kV4, false);
+  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  EXPECT_TRUE(Drain().refusals.empty());
+  ASSERT_EQ(sender_.attempts.size(), 1U);
+  EXPECT_FALSE(sender_.attempts[0].use_gso);
+}
+
 TEST_F(GsoQueueTest, NoBuffersIsSentAgainAfterAPause) {
   ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
   sender_.pause_limit = 100;
