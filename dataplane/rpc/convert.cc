@@ -15,7 +15,7 @@ namespace {
 namespace pb = ::adit::dataplane::v1;
 
 constexpr std::size_t kMaxResourceIdSize = 255;
-constexpr int kMaxPrefixes = 4096;          // of one peer or resource
+constexpr int kMaxPrefixes = 4096;  // of one peer or resource
 constexpr int kMaxInterfacePrefixes = 64;
 constexpr int kMaxRules = 1024;
 
@@ -116,8 +116,7 @@ std::optional<Problem> ParsePrefixes(const PbPrefixes& from, std::string_view fi
     const IpPrefix prefix(*address, from[i].length());
     if (prefix.address() != *address) {
       return Problem{path, "BAD_PREFIX",
-                     fmt::format("{}/{} has host bits set", address->ToString(),
-                                 from[i].length())};
+                     fmt::format("{}/{} has host bits set", address->ToString(), from[i].length())};
     }
     out.push_back(prefix);
   }
@@ -249,8 +248,7 @@ std::optional<Problem> ParsePeer(const state::ObjectView& object, const Limits& 
     }
     out.persistent_keepalive = static_cast<std::uint16_t>(body.persistent_keepalive());
   }
-  if ((problem = ParsePrefixes(body.allowed_ips(), "allowed_ips", kMaxPrefixes,
-                               out.allowed_ips))) {
+  if ((problem = ParsePrefixes(body.allowed_ips(), "allowed_ips", kMaxPrefixes, out.allowed_ips))) {
     return problem;
   }
   return CheckInsideTunnelRanges(out.allowed_ips, "allowed_ips", limits);
@@ -311,8 +309,7 @@ std::optional<Problem> ParseFilter(const pb::ResourceConfig& body, access::Traff
   }
   for (int i = 0; i < body.rules().rules_size(); ++i) {
     access::TrafficRule rule;
-    if (auto problem =
-            ParseRule(body.rules().rules(i), fmt::format("rules.rules[{}]", i), rule)) {
+    if (auto problem = ParseRule(body.rules().rules(i), fmt::format("rules.rules[{}]", i), rule)) {
       return problem;
     }
     out.rules.push_back(rule);
@@ -325,9 +322,9 @@ std::optional<Problem> CheckResourceId(std::string_view id, std::string_view fie
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   if (id.empty() || id.size() > kMaxResourceIdSize || has_control) {
-    return Problem{std::string(field), "OUT_OF_RANGE",
-                   fmt::format("an id has 1 to {} bytes and no control characters",
-                               kMaxResourceIdSize)};
+    return Problem{
+        std::string(field), "OUT_OF_RANGE",
+        fmt::format("an id has 1 to {} bytes and no control characters", kMaxResourceIdSize)};
   }
   return std::nullopt;
 }
@@ -346,9 +343,9 @@ std::optional<Problem> CheckDestination(const IpPrefix& prefix, const std::strin
   }
   for (const IpPrefix& range : limits.tunnel_ranges) {
     if (prefix.Overlaps(range)) {
-      return Problem{path, "FORBIDDEN_PREFIX",
-                     fmt::format("{} overlaps the tunnel range {}", prefix.ToString(),
-                                 range.ToString())};
+      return Problem{
+          path, "FORBIDDEN_PREFIX",
+          fmt::format("{} overlaps the tunnel range {}", prefix.ToString(), range.ToString())};
     }
   }
   return std::nullopt;
@@ -374,8 +371,7 @@ std::optional<Problem> ParseResource(const state::ObjectView& object, const Limi
     return problem;
   }
   for (std::size_t i = 0; i < out.prefixes.size(); ++i) {
-    if (auto problem =
-            CheckDestination(out.prefixes[i], fmt::format("prefixes[{}]", i), limits)) {
+    if (auto problem = CheckDestination(out.prefixes[i], fmt::format("prefixes[{}]", i), limits)) {
       return problem;
     }
   }
@@ -435,9 +431,9 @@ std::optional<Problem> ParseObject(const state::ObjectView& object, const Limits
     case kGrantKind:
       return ParseGrant(object, out.emplace<GrantObject>());
     default:
-      return Problem{"kind", "UNKNOWN_KIND",
-                     fmt::format("{} is no kind this data plane knows: update the data plane",
-                                 object.kind)};
+      return Problem{
+          "kind", "UNKNOWN_KIND",
+          fmt::format("{} is no kind this data plane knows: update the data plane", object.kind)};
   }
 }
 

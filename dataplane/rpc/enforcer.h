@@ -12,12 +12,18 @@
 
 namespace adit::rpc {
 
-// What a view asks of the host: the data plane's own addresses and routes, and which destinations
-// see the host's address instead of the peer's.
+// A destination behind this data plane. With nat it sees the host's address, else the peer's.
+struct ServedPrefix {
+  IpPrefix prefix;
+  bool nat = true;
+  friend bool operator==(const ServedPrefix&, const ServedPrefix&) = default;
+};
+
+// What a view asks of the host: the data plane's own addresses and routes, and what it forwards to.
 struct HostConfig {
   std::vector<IpPrefix> addresses;      // /32 and /128, on the interface
   std::vector<IpPrefix> tunnel_ranges;  // routed to the interface
-  std::vector<IpPrefix> nat_prefixes;   // masqueraded; sorted, each once
+  std::vector<ServedPrefix> served;     // of all resources; sorted, each prefix once
   friend bool operator==(const HostConfig&, const HostConfig&) = default;
 };
 

@@ -51,7 +51,8 @@ std::optional<WallTime> ExpiryClock::TimeAt(Instant boot) const {
 
 bool ExpiryClock::TakeMoved() {
   const Duration moved = offset_ - given_out_offset_;
-  if (is_time_known_ == given_out_known_ && (!is_time_known_ || (moved <= kTolerance && moved >= -kTolerance))) {
+  if (is_time_known_ == given_out_known_ &&
+      (!is_time_known_ || (moved <= kTolerance && moved >= -kTolerance))) {
     return false;
   }
   given_out_offset_ = offset_;
