@@ -408,11 +408,24 @@ std::string Parser::Help() const {
   impl_->Build(app, &given);
   for (const auto& flag : impl_->declared) {
     if (flag->is_positional) {
-      app.add_option(flag->name, flag->help)->required(flag->shape == Shape::kSingle);
+      app.add_option(flag->name)
+          ->description(flag->help)
+          ->type_name("")
+          ->required(flag->shape == Shape::kSingle);
     }
   }
   return app.help(impl_->program) +
          "\nA flag --some-name is also read from ADIT_SOME_NAME, and from --config as some-name.\n";
+}
+
+std::vector<std::string> Parser::FlagNames() const {
+  std::vector<std::string> names;
+  for (const auto& flag : impl_->declared) {
+    if (!flag->is_positional) {
+      names.push_back(flag->key());
+    }
+  }
+  return names;
 }
 
 std::string Parser::Version() const {

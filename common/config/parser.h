@@ -85,6 +85,8 @@ class Parser {
   [[nodiscard]] std::size_t FirstWord(std::span<const std::string> args) const;
 
   [[nodiscard]] std::string Help() const;
+  // "--mtu" and so on, in the order of declaration; for completion.
+  [[nodiscard]] std::vector<std::string> FlagNames() const;
   [[nodiscard]] std::string Version() const;  // "adit-dataplane 0.1.0"
 
  private:
