@@ -39,18 +39,22 @@ class Forwarding {
 
  private:
   Forwarding(NetlinkSocket socket, std::string tun_name, std::string sysctl_root);
-  std::set<std::string> EgressInterfaces(const std::vector<ServedPrefix>& served, IpFamily family,
-                                         std::vector<HostProblem>& problems);
-  void ForwardV6(const std::set<std::string>& interfaces, std::set<std::string>& wanted_keys,
-                 std::vector<HostProblem>& problems);
-  void Want(const std::string& key, const std::string& value, std::set<std::string>& wanted_keys,
-            std::vector<HostProblem>& problems);
+  std::set<std::string> EgressInterfaces(const std::vector<ServedPrefix>& served, IpFamily family);
+  void ForwardV6(const std::set<std::string>& interfaces);
+  void MakeEveryInterfaceARouter();
+  void Want(const std::string& key, const std::string& value);
+  absl::Status RestoreUnwanted();
 
   NetlinkSocket socket_;
   std::string tun_name_;
   std::string sysctl_root_;
   Sysctls sysctls_;
-  std::set<std::string> applied_keys_;
+  // Where IPv6 forwarding was on before all.forwarding was set; switching that off takes them
+  // along.
+  std::set<std::string> routers_before_;
+  // Of the Apply in progress.
+  std::set<std::string> wanted_keys_;
+  std::vector<HostProblem> problems_;
 };
 
 }  // namespace adit::host

@@ -44,10 +44,11 @@ class HostSetup {
   [[nodiscard]] absl::Status Apply(const WantedHost& wanted);
 
   // After RouteMonitor saw routes or addresses change: finds egress interfaces and foreign chains
-  // anew for what was last applied. True when problems() changed.
+  // anew for what was last applied, and sets the nft table again. True when problems() changed. A
+  // few milliseconds: a host whose routes change all the time wants this at most once a second.
   [[nodiscard]] bool Reevaluate();
 
-  [[nodiscard]] const std::vector<HostProblem>& problems() const { return problems_; }
+  [[nodiscard]] std::vector<HostProblem> problems() const;
 
   // Takes back everything, deletes the TUN. Tries all; the first error.
   [[nodiscard]] absl::Status Remove();
@@ -60,6 +61,8 @@ class HostSetup {
   };
   HostSetup(NetlinkSocket socket, InterfaceSetup interface, std::string tun_name, unsigned mtu);
   std::vector<HostProblem> ApplyGateway();
+  std::vector<HostProblem> ForeignDrops();
+  [[nodiscard]] std::optional<HostProblem> Ipv6Problem() const;
 
   NetlinkSocket socket_;
   InterfaceSetup interface_;
@@ -67,7 +70,8 @@ class HostSetup {
   std::string tun_name_;
   unsigned mtu_;
   WantedHost wanted_;
-  std::vector<HostProblem> problems_;
+  std::vector<HostProblem> gateway_problems_;
+  std::optional<HostProblem> ipv6_problem_;
 };
 
 }  // namespace adit::host

@@ -23,7 +23,7 @@ class InterfaceSetup {
   // NOT_FOUND when there is no such interface.
   [[nodiscard]] static absl::StatusOr<InterfaceSetup> Open(const std::string& interface_name);
 
-  // Adds what is missing, then removes what is surplus; doing it twice changes nothing. The first
+  // Removes what is surplus and adds what is missing; doing it twice changes nothing. The first
   // error ends it and names the operation, the object and what to do; what was done until then
   // stays, and the next Apply goes on from there. Without is_up the routes are left out (the kernel
   // refuses them on an interface that is down) and come with the next Apply.
@@ -37,7 +37,8 @@ class InterfaceSetup {
 
  private:
   InterfaceSetup(NetlinkSocket socket, std::string name, unsigned index);
-  absl::Status ApplyLink(const InterfaceConfig& wanted);
+  absl::Status SetMtu(unsigned mtu);
+  absl::Status SetUp(bool is_up);
   absl::Status ApplyAddresses(const InterfaceConfig& wanted);
   absl::Status ApplyRoutes(const InterfaceConfig& wanted);
 

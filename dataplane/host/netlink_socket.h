@@ -2,9 +2,12 @@
 
 #include <libmnl/libmnl.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -38,18 +41,28 @@ class NetlinkSocket {
 
   // Sends the request and waits for its acknowledgement. 0 or the kernel's errno.
   [[nodiscard]] int Transact(NetlinkRequest& request);
-  // Sends the request (a dump, or a query for one object) and calls `on_message` for every message
-  // of the answer. 0 or an errno. A dump that a change interrupted is asked again from the start,
-  // so `on_begin` is called before each attempt.
-  [[nodiscard]] int Query(NetlinkRequest& request, const std::function<void()>& on_begin,
+  // Sends the request (a dump, or a query for one object), waits for the whole answer and calls
+  // `on_message` for each of its messages. 0 or an errno; then nothing was called. A dump that a
+  // change interrupted is asked again, so what is seen is one consistent state.
+  [[nodiscard]] int Query(NetlinkRequest& request,
                           const std::function<void(const nlmsghdr&)>& on_message);
 
  private:
   explicit NetlinkSocket(mnl_socket* socket) : socket_(socket, &mnl_socket_close) {}
-  int QueryOnce(NetlinkRequest& request, const std::function<void(const nlmsghdr&)>& on_message);
+  // Sends, and reads until the answer ends; its data messages are appended to `answer`. 0 or an
+  // errno; EINTR: a dump was interrupted.
+  int Exchange(NetlinkRequest& request, std::vector<char>& answer);
 
   std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket_;
   std::uint32_t sequence_ = 0;
 };
+
+// Visits the attributes after the message's fixed part of `body_size` bytes.
+void ForEachAttribute(const nlmsghdr& message, std::size_t body_size,
+                      const std::function<void(const nlattr*)>& visit);
+
+// An error of the kernel about `operation_and_object`, with what to do where that is known; OK for
+// 0.
+[[nodiscard]] absl::Status NetlinkError(int error_number, std::string_view operation_and_object);
 
 }  // namespace adit::host

@@ -40,8 +40,7 @@ class RouteMonitor {
   [[nodiscard]] const InterfaceState& interface() const { return interface_; }
 
  private:
-  RouteMonitor(UniqueFd events, NetlinkSocket queries, unsigned index);
-  absl::StatusOr<InterfaceState> QueryInterface();
+  RouteMonitor(UniqueFd events, NetlinkSocket queries, InterfaceState interface);
 
   UniqueFd events_;
   NetlinkSocket queries_;

@@ -20,7 +20,6 @@ struct NextHop {
   bool is_local = false;         // to this host itself
   unsigned interface_index = 0;  // when not local
   std::string interface_name;
-  unsigned mtu = 0;  // of the interface
 };
 // NOT_FOUND when there is no route (or one that refuses).
 [[nodiscard]] absl::StatusOr<NextHop> FindNextHop(NetlinkSocket& socket, const IpAddress& to);

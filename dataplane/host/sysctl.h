@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include <absl/status/status.h>
@@ -26,8 +27,11 @@ class Sysctls {
   // Puts the recorded value back, unless somebody has changed ours meanwhile, and forgets it. OK
   // when nothing is recorded or the key is gone (its interface was deleted).
   [[nodiscard]] absl::Status Restore(const std::string& key);
-  // Every recorded key, the last changed first; the first error, after having tried all.
-  [[nodiscard]] absl::Status RestoreAll();
+  // Every recorded key but those in `kept`, the last changed first; the first error, after having
+  // tried all.
+  [[nodiscard]] absl::Status RestoreAllBut(const std::set<std::string>& kept);
+  // Without recording.
+  [[nodiscard]] absl::Status Write(const std::string& key, const std::string& value) const;
 
   [[nodiscard]] bool is_changed(const std::string& key) const { return changed_.contains(key); }
 
@@ -37,11 +41,13 @@ class Sysctls {
     std::string ours;
     unsigned order = 0;
   };
-  [[nodiscard]] absl::Status Write(const std::string& key, const std::string& value) const;
 
   std::string root_;
   std::map<std::string, Change> changed_;
   unsigned next_order_ = 0;
 };
+
+// As sysctl(8) writes it: "net.ipv4.conf.eth0/5.forwarding" for net/ipv4/conf/eth0.5/forwarding.
+[[nodiscard]] std::string SysctlName(std::string key);
 
 }  // namespace adit::host
