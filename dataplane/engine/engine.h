@@ -92,6 +92,9 @@ class Engine {
   [[nodiscard]] bool SetPrivateKey(std::span<const std::uint8_t, 32> key, Now now);
   void SetLinkUp(bool is_up, Now now);
   void SetMtu(std::uint32_t mtu) { mtu_ = mtu; }
+  // Our own UDP port: a datagram from it to a peer's endpoint that is read from TUN is one of ours,
+  // which a route leads back into the tunnel; it is dropped (kOwnDatagram). 0: none.
+  void SetListenPort(std::uint16_t port) { listen_port_ = port; }
   // The source of ICMP errors we make; not set: the unreachable destination speaks for itself.
   void SetOwnAddresses(const std::vector<IpAddress>& addresses);
   // False: the key arena is full; everything but that peer's key was applied.
@@ -135,6 +138,7 @@ class Engine {
   void AnswerToPeer(PeerState& peer, packet::IcmpErrorKind kind, const packet::IpPacket& parsed,
                     ByteSpan original, Now now);
   [[nodiscard]] IpAddress IcmpSource(const packet::IpPacket& parsed) const;
+  [[nodiscard]] bool IsOwnDatagram(const packet::IpPacket& parsed) const;
 
   // engine_udp.cc: from UDP to TUN
   void OpenRun(MutableByteSpan run, std::size_t segment_size, const packet::ReceivedTrain& train,
@@ -169,6 +173,7 @@ class Engine {
   EngineContext context_;
   const EngineOptions options_;
   std::uint32_t mtu_;
+  std::uint16_t listen_port_ = 0;
   bool is_link_up_ = true;
   std::vector<IpAddress> own_addresses_;
 

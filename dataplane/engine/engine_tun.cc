@@ -48,6 +48,10 @@ void Engine::RouteTowardPeer(const packet::SuperPacket& super_packet, Now now) {
     return;
   }
   const IpPacket& inner = std::get<IpPacket>(parsed);
+  if (IsOwnDatagram(inner)) {
+    Drop(DropReason::kOwnDatagram, segments);
+    return;
+  }
   const auto slot = allowed_ips_.Lookup(inner.destination);
   if (!slot) {
     Drop(DropReason::kNoPeerForDestination, segments);
@@ -239,6 +243,18 @@ void Engine::FlushStaged(PeerState& peer, Now now) {
     }
     peer.staged.PopFront();
   }
+}
+
+bool Engine::IsOwnDatagram(const IpPacket& parsed) const {
+  if (parsed.protocol != packet::kProtocolUdp || parsed.source_port != listen_port_ ||
+      listen_port_ == 0) {
+    return false;
+  }
+  // Only a loop gets here: looking at every peer costs nothing that matters.
+  return std::ranges::any_of(peers_, [&](const auto& peer) {
+    return peer != nullptr && peer->path.remote.address == parsed.destination &&
+           peer->path.remote.port == parsed.destination_port;
+  });
 }
 
 IpAddress Engine::IcmpSource(const IpPacket& parsed) const {

@@ -93,7 +93,7 @@ class Shard {
   // Addresses or routes of the host changed: sources are forgotten, refusals forgiven.
   void HandleRouteEvent();
 
-  // As of the last turn that went to sleep, at most kPublishInterval ago.
+  // At most kPublishInterval old.
   [[nodiscard]] ShardCounters counters() const { return published_.Read(); }
   static constexpr Duration kPublishInterval = milliseconds(10);
 
@@ -111,6 +111,7 @@ class Shard {
   void ReceiveUdp(Now now);
   void Drain(Now now);
   void Sleep(bool has_more_handshakes, Now now);
+  void WaitForEvents(Duration timeout);
   void Publish(Instant now);
   void FlushAtEnd();
 

@@ -54,6 +54,7 @@ struct Server::Connection {
       }
       answer = service.Answer(parser, uid);
       parser.Reset();
+      crypto::WipeStack();  // keys were read and written as text
       Send();
     }
   }

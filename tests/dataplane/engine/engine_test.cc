@@ -469,5 +469,25 @@ TEST_F(EngineAccessTest, RefusesIpInIpAndMappedAddresses) {
   EXPECT_EQ(gateway_.drops(DropReason::kMappedAddress), 1U);
 }
 
+TEST_F(EngineTest, DropsItsOwnDatagramsThatARouteLeadsBackIntoTheTunnel) {
+  Connect();
+  gateway_.engine->SetListenPort(51820);
+  // From the gateway's port to the client's endpoint: ciphertext of the gateway.
+  testing::PacketSpec own{.source = "198.51.100.2",
+                          .destination = "192.0.2.1",
+                          .source_port = 51820,
+                          .destination_port = 1111};
+  gateway_.SendFromTun(BuildPacket(own), now());
+  EXPECT_EQ(gateway_.drops(DropReason::kOwnDatagram), 1U);
+  // Another port, on either side, is anybody's.
+  own.source_port = 51821;
+  gateway_.SendFromTun(BuildPacket(own), now());
+  own.source_port = 51820;
+  own.destination_port = 1112;
+  gateway_.SendFromTun(BuildPacket(own), now());
+  EXPECT_EQ(gateway_.drops(DropReason::kOwnDatagram), 1U);
+  EXPECT_EQ(gateway_.drops(DropReason::kNoPeerForDestination), 2U);
+}
+
 }  // namespace
 }  // namespace adit::engine
