@@ -191,6 +191,11 @@ DesiredState::Outcome DesiredState::Prepare(ProposedDelta&& delta, const ExpiryC
   if (auto refusal = CheckDelta(delta)) {
     return *std::move(refusal);
   }
+  std::vector<ObjectId> put;
+  put.reserve(delta.upserts.size());
+  for (const state::StoredObject& object : delta.upserts) {
+    put.push_back({object.kind, object.key});
+  }
   std::vector<Rejection> rejections;
   std::vector<Judged> judged = ParseAll(std::move(delta.upserts), rejections);
 
@@ -215,10 +220,11 @@ DesiredState::Outcome DesiredState::Prepare(ProposedDelta&& delta, const ExpiryC
   for (const ObjectId& id : delta.removals) {
     (void)take(id, &change.update);
   }
-  // All old versions go before any comes in, so that a prefix may move between two peers.
-  for (const Judged& next : judged) {
-    if (take(next.id, nullptr)) {
-      replaced.insert(next.id);
+  // All old versions go before any comes in, so that a prefix may move between two peers; those of
+  // refused objects too, because the update that follows will be without them.
+  for (const ObjectId& id : put) {
+    if (take(id, nullptr)) {
+      replaced.insert(id);
     }
   }
   std::vector<ObjectId> upserted;

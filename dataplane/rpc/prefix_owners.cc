@@ -4,10 +4,10 @@ namespace adit::rpc {
 
 std::optional<PrefixOwners::Held> PrefixOwners::FindOverlap(const IpPrefix& prefix,
                                                             const PublicKey& owner) const {
-  // Those inside it follow its first address in the map's order.
-  for (auto it = owners_.lower_bound(IpPrefix(prefix.address(), 0U));
+  // Itself and those inside it follow in the map's order: by address, then by length.
+  for (auto it = owners_.lower_bound(prefix);
        it != owners_.end() && prefix.Contains(it->first.address()); ++it) {
-    if (it->second != owner && prefix.Overlaps(it->first)) {
+    if (it->second != owner) {
       return *it;
     }
   }

@@ -96,7 +96,10 @@ Outgoing UpdatePipeline::Handle(pb::Delta&& delta) {
 Outgoing UpdatePipeline::Finish(std::uint64_t nonce, std::uint64_t revision,
                                 DesiredState::Outcome outcome, Now began) {
   if (const auto* refusal = std::get_if<Refusal>(&outcome)) {
-    LOG_INFO("revision {} is refused: {}", revision, refusal->text);
+    if (refusal->text != noted_refusal_) {
+      noted_refusal_ = refusal->text;
+      LOG_INFO("revision {} is refused: {}", revision, refusal->text);
+    }
     for (const Rejection& rejection : refusal->rejections) {
       LOG_DEBUG("{}: {} {}: {}", Describe(rejection.object), rejection.problem.field,
                 rejection.problem.code, rejection.problem.text);
@@ -110,6 +113,7 @@ Outgoing UpdatePipeline::Finish(std::uint64_t nonce, std::uint64_t revision,
   }
   Enforce(change);
   desired_.Commit();
+  noted_refusal_.clear();
   LOG_DEBUG("revision {} is in force", revision);
   return MakeAck(nonce, revision, change.version.digest, clock_.Read().boot - began.boot);
 }

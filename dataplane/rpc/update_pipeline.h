@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -70,6 +71,7 @@ class UpdatePipeline {
   // The shards enforce less than desired_ says: see above.
   bool is_narrower_ = false;
   bool is_disk_failing_ = false;  // said once
+  std::string noted_refusal_;     // said once
   WallTime expired_until_;        // grants that end up to here were told
   std::vector<Outgoing> faults_;
 };
