@@ -6,8 +6,12 @@ target_include_directories(adit_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(adit_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
   -Wnon-virtual-dtor -Woverloaded-virtual -Werror
-  -fstack-protector-strong -fcf-protection -ftrivial-auto-var-init=zero
+  -fstack-protector-strong -fcf-protection
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+if(ADIT_SANITIZE STREQUAL "off")
+  # With a sanitizer g++ 12 takes the zeroing it inserts for uses of uninitialised temporaries.
+  target_compile_options(adit_options INTERFACE -ftrivial-auto-var-init=zero)
+endif()
 target_compile_definitions(adit_options INTERFACE _GLIBCXX_ASSERTIONS
   ADIT_VERSION="${PROJECT_VERSION}")
 target_link_options(adit_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
