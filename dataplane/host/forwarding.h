@@ -29,6 +29,9 @@ class Forwarding {
   [[nodiscard]] static absl::StatusOr<Forwarding> Open(std::string tun_name,
                                                        std::string sysctl_root = "/proc/sys");
 
+  // See Sysctls::KeepRecord. Call before Apply, with a path that is this TUN's own.
+  void KeepRecord(const std::string& path) { sysctls_.KeepRecord(path); }
+
   // Call again whenever the served prefixes or the host's routes change: interfaces that are egress
   // no more get their setting back. What cannot be done (read-only /proc/sys, no route to a prefix)
   // is a problem in the answer, sorted, and keeps nothing else from being done.

@@ -26,12 +26,15 @@ std::vector<T> OnlyV4(const std::vector<T>& all, FamilyOf family_of) {
 }  // namespace
 
 absl::StatusOr<HostSetup> HostSetup::Open(const std::string& tun_name, unsigned mtu,
-                                          bool is_host_setup_on) {
+                                          bool is_host_setup_on, const std::string& record_path) {
   ASSIGN_OR_RETURN(NetlinkSocket socket, NetlinkSocket::Open());
   ASSIGN_OR_RETURN(InterfaceSetup interface, InterfaceSetup::Open(tun_name));
   HostSetup setup(std::move(socket), std::move(interface), tun_name, mtu);
   if (is_host_setup_on) {
     ASSIGN_OR_RETURN(Forwarding forwarding, Forwarding::Open(tun_name));
+    if (!record_path.empty()) {
+      forwarding.KeepRecord(record_path);
+    }
     ASSIGN_OR_RETURN(Masquerade masquerade, Masquerade::Open(tun_name));
     ASSIGN_OR_RETURN(Nftables nftables, Nftables::Open());
     setup.gateway_ = Gateway{std::move(forwarding), std::move(masquerade), std::move(nftables)};

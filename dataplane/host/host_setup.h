@@ -31,8 +31,11 @@ class HostSetup {
  public:
   // `is_host_setup_on` is --host-setup; off leaves everything but the interface alone (forwarding,
   // nft table, checks of the firewall).
+  // `record_path`, a file in the state directory, lets the next process put forwarding back where
+  // this one is killed; empty: no file.
   [[nodiscard]] static absl::StatusOr<HostSetup> Open(const std::string& tun_name, unsigned mtu,
-                                                      bool is_host_setup_on);
+                                                      bool is_host_setup_on,
+                                                      const std::string& record_path = "");
 
   // Bounds for RouteRefusal: the caller's allowed prefixes and peers, and the host's addresses of
   // this moment.

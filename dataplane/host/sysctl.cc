@@ -1,18 +1,35 @@
 #include "dataplane/host/sysctl.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <system_error>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
+#include "common/log.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
 
 namespace adit::host {
+namespace {
+
+// Tells this boot and network namespace from all others: settings of another are not ours to undo.
+std::string PlaceAndTime() {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  struct stat status {};
+  const bool is_known = stat("/proc/self/ns/net", &status) == 0;
+  return fmt::format("{} net:{}", boot, is_known ? status.st_ino : 0);
+}
+
+}  // namespace
 
 std::string SysctlName(std::string key) {
   for (char& c : key) {
@@ -51,16 +68,75 @@ absl::Status Sysctls::Write(const std::string& key, const std::string& value) co
   return absl::OkStatus();
 }
 
+void Sysctls::KeepRecord(const std::string& path) {
+  record_path_ = path;
+  Load();
+}
+
+void Sysctls::Load() {
+  std::ifstream file(record_path_);
+  std::string line;
+  if (!std::getline(file, line) || line != PlaceAndTime()) {
+    return;
+  }
+  std::string key;
+  Change change;
+  while (std::getline(file, key, '\t') && std::getline(file, change.before, '\t') &&
+         std::getline(file, change.ours)) {
+    const bool is_ours = key.starts_with("net/ipv") && key.find("..") == std::string::npos &&
+                         Read(key).value_or("") == change.ours;
+    if (is_ours && !changed_.contains(key)) {
+      change.order = next_order_++;
+      changed_.emplace(key, change);
+    }
+  }
+}
+
+// Replaces the file whole, in the order of the changes.
+void Sysctls::Save() {
+  if (record_path_.empty()) {
+    return;
+  }
+  std::map<unsigned, std::string> lines;
+  for (const auto& [key, change] : changed_) {
+    lines.emplace(change.order, fmt::format("{}\t{}\t{}\n", key, change.before, change.ours));
+  }
+  std::string content = PlaceAndTime() + "\n";
+  for (const auto& [order, line] : lines) {
+    content += line;
+  }
+  const std::string temporary = record_path_ + ".tmp";
+  unlink(temporary.c_str());
+  const UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const bool is_saved =
+      fd.is_open() &&
+      write(fd.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()) &&
+      rename(temporary.c_str(), record_path_.c_str()) == 0;
+  if (!is_saved && !std::exchange(has_logged_, true)) {
+    LOG_INFO("cannot write {}: {}; if this process is killed, forwarding stays on", record_path_,
+             std::generic_category().message(errno));
+  }
+}
+
 absl::Status Sysctls::Set(const std::string& key, const std::string& value) {
   ASSIGN_OR_RETURN(const std::string before, Read(key));
   if (before == value) {
     return absl::OkStatus();
   }
-  RETURN_IF_ERROR(Write(key, value));
+  // Recorded first: a kill between the two costs nothing.
   const auto [change, is_first] = changed_.try_emplace(key, Change{before, value, next_order_});
-  change->second.ours = value;
+  const std::string ours_before = std::exchange(change->second.ours, value);
   next_order_ += is_first ? 1 : 0;
-  return absl::OkStatus();
+  Save();
+  const absl::Status status = Write(key, value);
+  if (!status.ok() && is_first) {
+    changed_.erase(change);
+    Save();
+  } else if (!status.ok()) {
+    change->second.ours = ours_before;
+    Save();
+  }
+  return status;
 }
 
 absl::Status Sysctls::Restore(const std::string& key) {
@@ -68,13 +144,17 @@ absl::Status Sysctls::Restore(const std::string& key) {
   if (found == changed_.end()) {
     return absl::OkStatus();
   }
-  const Change change = std::move(found->second);
-  changed_.erase(found);
+  const Change change = found->second;
   const absl::StatusOr<std::string> current = Read(key);
+  absl::Status status;
   if (!current.ok()) {
-    return absl::IsNotFound(current.status()) ? absl::OkStatus() : current.status();
+    status = absl::IsNotFound(current.status()) ? absl::OkStatus() : current.status();
+  } else if (*current == change.ours) {
+    status = Write(key, change.before);
   }
-  return *current == change.ours ? Write(key, change.before) : absl::OkStatus();
+  changed_.erase(key);
+  Save();
+  return status;
 }
 
 absl::Status Sysctls::RestoreAllBut(const std::set<std::string>& kept) {

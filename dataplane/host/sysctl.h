@@ -20,6 +20,12 @@ class Sysctls {
   Sysctls(Sysctls&&) = default;
   Sysctls& operator=(Sysctls&&) = default;
 
+  // Keeps what was before also in the file at `path`, so that a process that takes over from a
+  // killed one can put it back: changes found there count as made by this object if their value is
+  // still the one that was set. The file is believed only for this boot and network namespace.
+  // Without a call, or when it cannot be written (logged once), the record dies with the process.
+  void KeepRecord(const std::string& path);
+
   // `key` is a path below the root: "net/ipv4/conf/eth0/forwarding". NOT_FOUND when there is none.
   [[nodiscard]] absl::StatusOr<std::string> Read(const std::string& key) const;
   // Does nothing when the value is so already. The first change of a key records what it was.
@@ -42,7 +48,12 @@ class Sysctls {
     unsigned order = 0;
   };
 
+  void Load();
+  void Save();
+
   std::string root_;
+  std::string record_path_;
+  bool has_logged_ = false;
   std::map<std::string, Change> changed_;
   unsigned next_order_ = 0;
 };

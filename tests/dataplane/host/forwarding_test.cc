@@ -1,6 +1,7 @@
 #include "dataplane/host/forwarding.h"
 
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -123,6 +124,38 @@ TEST_F(ForwardingTest, WhatWasOnBeforeStaysOnAndWhatOthersChangeStaysTheirs) {
   EXPECT_EQ(V4("lan0"), "1");
 }
 
+TEST_F(ForwardingTest, WhatAKilledProcessSetIsPutBackByTheNext) {
+  const std::string record = testing::TempDir() + "/adit_record_" + std::to_string(getpid());
+  const auto open = [&] {
+    Forwarding forwarding = Open();
+    forwarding.KeepRecord(record);
+    return forwarding;
+  };
+  EXPECT_TRUE(InChild([&] {
+    EXPECT_THAT(open().Apply(Served({"10.77.1.0/24", "10.77.2.0/24"})), IsEmpty());
+    return true;  // and ends without Restore
+  }));
+  EXPECT_EQ(V4("lan0"), "1");
+  Must("echo 0 > /proc/sys/net/ipv4/conf/lan.1/forwarding");
+  {
+    Forwarding next = open();
+    EXPECT_THAT(next.Apply(Served({"10.77.2.0/24"})), IsEmpty());
+    EXPECT_EQ(V4("lan0"), "0") << "served by the killed one only";
+    EXPECT_EQ(V4("lan.1"), "1");
+    EXPECT_EQ(next.Restore(), absl::OkStatus());
+  }
+  EXPECT_EQ(V4("lan.1"), "0");
+  EXPECT_EQ(V4("tun7"), "0");
+  // Nothing is left in it, and what is not ours to undo is not undone.
+  Must("echo 1 > /proc/sys/net/ipv4/conf/lan0/forwarding");
+  for (const char* content : {"", "another boot\nnet/ipv4/conf/lan0/forwarding\t0\t1\n"}) {
+    Must("printf '" + std::string(content) + "' > " + record);
+    EXPECT_EQ(open().Restore(), absl::OkStatus());
+    EXPECT_EQ(V4("lan0"), "1");
+  }
+  Must("rm " + record);
+}
+
 TEST_F(ForwardingTest, MissingAndCircularRoutesAreProblems) {
   Must("ip route add 10.99.0.0/16 dev tun7");
   Forwarding forwarding = Open();
@@ -149,12 +182,12 @@ TEST_F(ForwardingTest, AResourceOnTheHostItselfNeedsNothing) {
 }
 
 TEST_F(ForwardingTest, Ipv6IsForcedPerInterfaceWhereTheKernelCan) {
-  if (!HasForceForwarding()) {
-    // The other half of the rule is the next case's.
-    return;
-  }
   Forwarding forwarding = Open();
   EXPECT_THAT(forwarding.Apply(Served({"fd77:1::10/128"})), IsEmpty());
+  if (!HasForceForwarding()) {  // before Linux 6.17
+    EXPECT_EQ(V6("all", "forwarding"), "1");
+    return;
+  }
   EXPECT_EQ(V6("tun7", "force_forwarding"), "1");
   EXPECT_EQ(V6("lan0", "force_forwarding"), "1");
   EXPECT_EQ(V6("all", "forwarding"), "0");
