@@ -33,12 +33,12 @@ class FakeSyscalls final : public io::Syscalls {
 
   // A datagram, or a train with its segment size, and what its control messages say.
   struct Datagram {
-    Bytes bytes;
-    Endpoint remote;
-    std::optional<int> segment_size;
-    IpAddress source;
+    Bytes bytes = {};
+    Endpoint remote = {};
+    std::optional<int> segment_size = {};
+    IpAddress source = {};
     std::uint32_t interface_index = 0;
-    std::optional<int> tos;
+    std::optional<int> tos = {};
     int flags = 0;  // MSG_TRUNC, MSG_CTRUNC
   };
 
@@ -53,6 +53,11 @@ class FakeSyscalls final : public io::Syscalls {
     return std::any_of(calls.begin(), calls.end(),
                        [&](const std::string& seen) { return seen.starts_with(call); });
   }
+
+  // Of the TUN.
+  std::string interface_name;
+  int interface_flags = 0;
+  int virtio_header_size = 0;
 
   std::deque<Bytes> to_read;       // what read gives, then EAGAIN
   std::vector<Bytes> written;      // what write and writev took
@@ -70,7 +75,13 @@ class FakeSyscalls final : public io::Syscalls {
 
   int Ioctl(int, unsigned long request, void* argument) override {
     if (const int failed = Note(fmt::format("ioctl {}", NameOf(request)))) return failed;
-    if (request == SIOCGIFINDEX) static_cast<ifreq*>(argument)->ifr_ifindex = 7;
+    auto* interface = static_cast<ifreq*>(argument);
+    if (request == SIOCGIFINDEX) interface->ifr_ifindex = 7;
+    if (request == TUNSETVNETHDRSZ) virtio_header_size = *static_cast<int*>(argument);
+    if (request == TUNSETIFF) {
+      interface_name = interface->ifr_name;
+      interface_flags = interface->ifr_flags;
+    }
     return 0;
   }
   int IoctlValue(int, unsigned long request, unsigned long argument) override {
