@@ -97,8 +97,8 @@ void Splitter::Write(std::size_t i, MutableByteSpan out) const {
   const std::size_t size = segment_size(i);
   const std::size_t payload = size - header_length_;
   std::memcpy(to, packet_.data(), header_length_);
-  std::memcpy(to + header_length_, packet_.data() + header_length_ + i * offload_.gso_size,
-              payload);
+  const std::uint64_t payload_sum = CopyAndSumBytes(
+      packet_.subspan(header_length_ + i * offload_.gso_size, payload), to + header_length_);
 
   if (is_v6_) {
     StoreBe16(to + 4, static_cast<std::uint16_t>(size - 40));
@@ -128,7 +128,8 @@ void Splitter::Write(std::size_t i, MutableByteSpan out) const {
   StoreNative<std::uint16_t>(checksum, 0);
   const std::uint64_t pseudo =
       SumPseudoHeader(to, is_v6_, is_tcp_ ? 6 : 17, static_cast<std::uint32_t>(transport_length));
-  StoreChecksum(checksum, Fold(SumBytes({transport, transport_length}, pseudo)));
+  const ByteSpan transport_header(transport, transport_length - payload);
+  StoreChecksum(checksum, Fold(SumBytes(transport_header, pseudo + payload_sum)));
   if (!is_tcp_ && LoadNative<std::uint16_t>(checksum) == 0) {
     StoreNative<std::uint16_t>(checksum, 0xffff);
   }
