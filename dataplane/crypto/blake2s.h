@@ -8,8 +8,8 @@
 #include "common/bytes.h"
 #include "dataplane/crypto/secret.h"
 
-// BLAKE2s (RFC 7693) and the constructions WireGuard makes of it (paper 5.4). From libcrypto.
-// Thread: any; contexts are per thread. No call allocates after a thread's first.
+// BLAKE2s (RFC 7693) and the constructions WireGuard makes of it (paper 5.4).
+// Thread: any. No call allocates.
 namespace adit::crypto {
 
 inline constexpr std::size_t kHashSize = 32;
