@@ -1,11 +1,14 @@
 // The loop: from readiness to packets and back to sleep.
 #include "dataplane/shard/shard.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
-#include "common/log.h"
+#include <fmt/format.h>
+
 #include "dataplane/shard/refusal_log.h"
 
 namespace adit::shard {
@@ -45,6 +48,7 @@ Shard::Shard(ShardParts parts, const ShardOptions& options, std::unique_ptr<Mail
       tun_(std::move(parts.tun)),
       sockets_(std::move(parts.sockets)),
       udp_options_(options.udp),
+      number_(options.engine.shard),
       tun_reader_(syscalls_, tun_.fd()),
       tun_writer_(syscalls_, tun_.fd(), tun_.offloads()),
       udp_receiver_(syscalls_),
@@ -77,6 +81,7 @@ absl::Status Shard::WatchSockets() {
 }
 
 Shard::End Shard::Run() {
+  (void)pthread_setname_np(pthread_self(), fmt::format("shard {}", number_).c_str());
   bool has_more_handshakes = false;
   while (!is_stop_requested_.load(std::memory_order_acquire) && !is_interface_gone_) {
     const Now now = clock_.Read();

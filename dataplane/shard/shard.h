@@ -67,7 +67,7 @@ class Shard {
     kInterfaceGone,  // somebody deleted the TUN interface
   };
   // Moves packets until the end; then sends what waits (at most kFlushLimit), erases all keys and
-  // refuses tasks. Once.
+  // refuses tasks. Once. The thread is named "shard N".
   End Run();
   static constexpr Duration kFlushLimit = milliseconds(200);
 
@@ -121,6 +121,7 @@ class Shard {
   io::TunDevice tun_;
   io::UdpSockets sockets_;
   io::UdpOptions udp_options_;
+  const unsigned number_;
 
   io::GsoQueue queue_;
   io::TunReader tun_reader_;

@@ -175,14 +175,14 @@ class Lab:
 class WireGuardDevice:
     """A userspace device on a host, driven by `wg`: ours or wireguard-go."""
 
-    def __init__(self, host, interface, kind):
+    def __init__(self, host, interface, kind, *flags, env=None):
         self.host, self.interface, self.kind = host, interface, kind
         self.name = f"{kind}-{host.name}"
         if kind == "adit":
-            argv = [BIN / "adit-wireguard", "--foreground", interface]
+            argv = [BIN / "adit-wireguard", "--foreground", *flags, interface]
         else:
             argv = ["env", "LOG_LEVEL=error", "wireguard-go", "-f", interface]
-        self.process = host.start(self.name, *argv, is_ours=kind == "adit")
+        self.process = host.start(self.name, *argv, is_ours=kind == "adit", env=env)
         self.socket = pathlib.Path(f"/var/run/wireguard/{interface}.sock")
         wait_until(f"{self.name}'s socket", lambda: self.wg("show", interface).returncode == 0)
         self.private_key = subprocess.run(["wg", "genkey"], capture_output=True, text=True,
