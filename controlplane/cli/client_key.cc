@@ -30,7 +30,7 @@ struct TextBuffer {
 
 }  // namespace
 
-ClientKey::ClientKey() : bytes_(static_cast<std::uint8_t*>(sodium_malloc(kKeySize))) {
+ClientKey::ClientKey() : bytes_(static_cast<std::uint8_t*>(AllocateLocked(kKeySize))) {
   if (bytes_ == nullptr) {
     throw std::bad_alloc();
   }

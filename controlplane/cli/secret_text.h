@@ -3,13 +3,20 @@
 #include <sodium.h>
 
 #include <cstring>
+#include <new>
 #include <string_view>
 #include <utility>
 
 namespace adit::cli {
 
+// Locked memory between guard pages, for sodium_free; nullptr when there is none.
+[[nodiscard]] inline void* AllocateLocked(std::size_t size) {
+  // The first call sets the allocator up; later ones cost nothing.
+  return sodium_init() < 0 ? nullptr : sodium_malloc(size);
+}
+
 // Text that holds a key: in locked memory that is wiped when it is released, also where it grew
-// from. Requires sodium_init. Move only.
+// from. Move only.
 class SecretText {
  public:
   SecretText() = default;
@@ -33,7 +40,7 @@ class SecretText {
     }
     if (size_ + text.size() > capacity_) {
       const std::size_t capacity = 2 * (size_ + text.size()) + 1024;
-      auto* larger = static_cast<char*>(sodium_malloc(capacity));
+      auto* larger = static_cast<char*>(AllocateLocked(capacity));
       if (larger == nullptr) {
         throw std::bad_alloc();
       }
