@@ -1,8 +1,8 @@
 // adit-dataplane: one program, two modes. adit-wireguard is a link to it.
-#include <cstdio>
 #include <string_view>
 #include <vector>
 
+#include "dataplane/app/run.h"
 #include "dataplane/app/standalone.h"
 
 namespace {
@@ -18,12 +18,13 @@ int main(int argc, char** argv) {
   if (argc > 0 && BaseName(argv[0]) == "adit-wireguard") {
     return adit::app::StandaloneMain(argc, argv);
   }
-  // The word that names the mode goes; the rest is the mode's.
+  // The word that names the mode goes; the rest is the mode's. `run` may be left out.
   std::vector<const char*> arguments(argv, argv + argc);
-  if (argc > 1 && std::string_view(argv[1]) == "standalone") {
+  const std::string_view mode = argc > 1 ? std::string_view(argv[1]) : std::string_view();
+  if (mode == "standalone" || mode == "run") {
     arguments.erase(arguments.begin() + 1);
-    return adit::app::StandaloneMain(static_cast<int>(arguments.size()), arguments.data());
   }
-  std::fputs("adit-dataplane: give the mode: standalone IFNAME\n", stderr);
-  return 2;
+  const int count = static_cast<int>(arguments.size());
+  return mode == "standalone" ? adit::app::StandaloneMain(count, arguments.data())
+                              : adit::app::RunMain(count, arguments.data());
 }

@@ -1,0 +1,159 @@
+#include "dataplane/app/run_enforcer.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "common/status.h"
+#include "dataplane/host/route_refusal.h"
+
+namespace adit::app {
+namespace {
+
+constexpr std::uint32_t kReportsPerTask = 256;
+
+}  // namespace
+
+RunEnforcer::RunEnforcer(shard::Shard& shard, const Clock& clock, host::HostSetup host,
+                         std::vector<IpPrefix> allowed_routes)
+    : shard_(shard),
+      clock_(clock),
+      allowed_routes_(std::move(allowed_routes)),
+      host_(std::move(host)) {}
+
+void RunEnforcer::TellProblems(std::function<void(const std::vector<rpc::HostProblem>&)> listener) {
+  const MutexLock lock(mutex_);
+  listener_ = std::move(listener);
+  if (listener_) {
+    listener_(problems_);
+  }
+}
+
+void RunEnforcer::PublishProblems() {
+  std::vector<rpc::HostProblem> problems;
+  if (interface_problem_) {
+    problems.push_back(*interface_problem_);
+  }
+  for (const host::HostProblem& problem : host_.problems()) {
+    problems.push_back({problem.setting, problem.remedy});
+  }
+  for (const rpc::HostProblem& problem : problems) {
+    if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
+      LOG_WARN("{} keeps traffic from passing: {}", problem.setting, problem.remedy);
+    }
+  }
+  const bool has_changed = problems != problems_;
+  if (has_changed && problems.empty()) {
+    LOG_INFO("nothing on this host keeps traffic from passing any more");
+  }
+  problems_ = std::move(problems);
+  if (has_changed && listener_) {
+    listener_(problems_);
+  }
+}
+
+void RunEnforcer::ApplyEmptyHostIfNone() {
+  bool has_applied = false;
+  {
+    const MutexLock lock(mutex_);
+    has_applied = has_applied_host_;
+  }
+  if (!has_applied) {
+    ApplyHost({});
+  }
+}
+
+void RunEnforcer::Reevaluate() {
+  const MutexLock lock(mutex_);
+  if (host_.Reevaluate()) {
+    PublishProblems();
+  }
+}
+
+absl::Status RunEnforcer::RemoveFromHost() {
+  const MutexLock lock(mutex_);
+  return host_.Remove();
+}
+
+std::optional<rpc::Problem> RunEnforcer::CheckInterface(const rpc::InterfaceObject& interface) {
+  const MutexLock lock(mutex_);
+  // Endpoints inside the allowed ranges are refused where peers are judged.
+  const auto bounds = host_.Bounds(allowed_routes_, {});
+  if (!bounds.ok()) {
+    return rpc::Problem{"", "HOST_UNKNOWN", MessageOf(bounds.status())};
+  }
+  for (std::size_t i = 0; i < interface.tunnel_ranges.size(); ++i) {
+    if (auto refusal = host::RouteRefusal(interface.tunnel_ranges[i], *bounds)) {
+      return rpc::Problem{fmt::format("tunnel_ranges[{}]", i), "FORBIDDEN_ROUTE",
+                          *std::move(refusal)};
+    }
+  }
+  return std::nullopt;
+}
+
+void RunEnforcer::ApplyHost(const rpc::HostConfig& config) {
+  host::WantedHost wanted;
+  for (const IpPrefix& address : config.addresses) {
+    wanted.addresses.push_back(address.address());
+  }
+  wanted.routes = config.tunnel_ranges;
+  for (const rpc::ServedPrefix& served : config.served) {
+    wanted.served.push_back({served.prefix, served.nat});
+  }
+  const MutexLock lock(mutex_);
+  has_applied_host_ = true;
+  const absl::Status applied = host_.Apply(wanted);
+  interface_problem_.reset();
+  if (!applied.ok()) {
+    interface_problem_ = rpc::HostProblem{"interface " + shard_.tun().name(), MessageOf(applied)};
+  }
+  PublishProblems();
+}
+
+void RunEnforcer::WithEngine(const shard::Task& task) {
+  if (!is_running_.load()) {
+    task(shard_.engine(), clock_.Read());
+    return;
+  }
+  // A full mailbox empties with the shard's next turn.
+  while (!shard_.Call(task) && !has_ended_.load()) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+}
+
+bool RunEnforcer::Apply(const engine::Update& update) {
+  bool has_room = true;
+  WithEngine([&](engine::Engine& engine, Now now) { has_room = engine.Apply(update, now); });
+  return has_room;
+}
+
+void RunEnforcer::Restore(const std::vector<engine::PeerMemory>& memories,
+                          WallTime timestamp_mark) {
+  WithEngine([&](engine::Engine& engine, Now) {
+    engine.RestoreTimestampMark(timestamp_mark);
+    engine.Restore(memories);
+  });
+}
+
+void RunEnforcer::AppendReports(std::vector<engine::PeerReport>& out) {
+  std::uint32_t next = 0;
+  do {
+    const std::uint32_t first = std::exchange(next, 0);
+    WithEngine([&](engine::Engine& engine, Now) {
+      next = engine.AppendReports(first, kReportsPerTask, out);
+    });
+  } while (next != 0);
+}
+
+engine::Counters RunEnforcer::Counters() { return shard_.counters().engine; }
+
+WallTime RunEnforcer::GreatestTimestamp() {
+  WallTime greatest;
+  WithEngine([&](engine::Engine& engine, Now) { greatest = engine.greatest_timestamp(); });
+  return greatest;
+}
+
+}  // namespace adit::app

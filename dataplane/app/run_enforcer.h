@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "common/mutex.h"
+#include "dataplane/host/host_setup.h"
+#include "dataplane/rpc/enforcer.h"
+#include "dataplane/rpc/sync_client.h"
+#include "dataplane/shard/shard.h"
+
+namespace adit::app {
+
+// Puts views into force: the engine of a shard, and the host.
+//
+// Before SetRunning the engine is called directly, by the one thread there is; after it, between
+// two packets on the shard's own thread. Once the shard has ended nothing passes, so everything is
+// in force.
+//
+// Thread: as the Enforcer says; Reevaluate, SetRunning and SetEnded from any other as well. Borrows
+// the shard.
+class RunEnforcer final : public rpc::Enforcer {
+ public:
+  RunEnforcer(shard::Shard& shard, const Clock& clock, host::HostSetup host,
+              std::vector<IpPrefix> allowed_routes);
+
+  // Who hears of the host's problems, in full, when they change. Called by the thread that found
+  // them; hears the present ones at once.
+  void TellProblems(std::function<void(const std::vector<rpc::HostProblem>&)> listener);
+
+  void SetRunning() { is_running_.store(true); }
+  void SetEnded() { has_ended_.store(true); }
+
+  // The host as it is when nothing was asked of it, unless a view has asked already.
+  void ApplyEmptyHostIfNone();
+  // Routes or addresses of the host changed.
+  void Reevaluate();
+  // Takes back what was done to the host, the interface included.
+  [[nodiscard]] absl::Status RemoveFromHost();
+
+  // --- Enforcer
+  [[nodiscard]] std::optional<rpc::Problem> CheckInterface(
+      const rpc::InterfaceObject& interface) override;
+  void ApplyHost(const rpc::HostConfig& config) override;
+  [[nodiscard]] bool Apply(const engine::Update& update) override;
+  void Restore(const std::vector<engine::PeerMemory>& memories, WallTime timestamp_mark) override;
+  void AppendReports(std::vector<engine::PeerReport>& out) override;
+  [[nodiscard]] engine::Counters Counters() override;
+  [[nodiscard]] WallTime GreatestTimestamp() override;
+
+ private:
+  // Runs the task where the engine may be used.
+  void WithEngine(const shard::Task& task);
+  void PublishProblems() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  shard::Shard& shard_;
+  const Clock& clock_;
+  const std::vector<IpPrefix> allowed_routes_;
+  std::atomic<bool> is_running_{false};
+  std::atomic<bool> has_ended_{false};
+
+  Mutex mutex_;
+  host::HostSetup host_ ABSL_GUARDED_BY(mutex_);
+  bool has_applied_host_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<rpc::HostProblem> interface_problem_ ABSL_GUARDED_BY(mutex_);
+  std::vector<rpc::HostProblem> problems_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(const std::vector<rpc::HostProblem>&)> listener_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace adit::app
