@@ -29,8 +29,13 @@ class GatewayLab:
             self.clients[0].run("ip", "route", "add", "default", "via", "192.168.7.1")
             self.nat.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
             self.nat.run("nft", "-f", "-", input="""
-                table ip nat { chain post { type nat hook postrouting priority srcnat;
-                               oifname "eth0" masquerade } }""")
+                table ip nat {
+                  chain post {
+                    type nat hook postrouting priority srcnat;
+                    oifname "eth0" masquerade
+                  }
+                }
+                """)
             self.gateway.address("eth0", "203.0.113.2/24")
         else:
             lab.switch(*uplinks)

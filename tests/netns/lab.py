@@ -33,7 +33,7 @@ def check(condition, text):
 def wait_until(what, predicate, seconds=10.0, interval=0.05):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        with contextlib.suppress(subprocess.CalledProcessError, OSError, ValueError):
+        with contextlib.suppress(Failure, subprocess.SubprocessError, OSError, ValueError):
             if predicate():
                 return
         time.sleep(interval)
