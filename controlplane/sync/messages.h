@@ -31,15 +31,18 @@ struct Ack {
   std::string digest;
 };
 
-// `field`, `code` and `text` as the data plane says them.
+// `field`, `code` and `text` as the data plane says them; a change of one of `cured_by` may make
+// the object acceptable.
 struct Rejection {
   ObjectId object;
   std::string field;
   std::string code;
   std::string text;
+  std::vector<ObjectId> cured_by;
   friend bool operator==(const Rejection&, const Rejection&) = default;
 };
 
+// Without rejections and without needs_snapshot: nothing can be applied at present (a full disk).
 struct Nack {
   std::uint64_t nonce = 0;
   std::uint64_t revision = 0;

@@ -7,9 +7,9 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
 #include <absl/status/status.h>
 
 #include "common/state_digest.h"
@@ -24,7 +24,8 @@ struct SyncLimits {
   Duration answer_timeout = seconds(10);           // update sent, no Ack or Nack: close
   Duration ping_interval = seconds(5);
   Duration pong_timeout = seconds(10);   // after a Ping: close
-  Duration retry_interval = seconds(5);  // after a snapshot refused without a usable reason
+  Duration retry_interval = seconds(5);  // after a refusal that names no object
+  int max_refusals = 64;                 // answered at once, without an Ack between them
 };
 
 // How far a change has come at the node.
@@ -52,11 +53,13 @@ struct Outcome {
 // - A Nack names objects: they are REJECTED here, and a cumulative update without them (and
 //   without grants that need them) goes out at once: a refused object never delays a removal. If
 //   the data plane held an older version of a refused object, that is removed: refused means
-//   denied. A REJECTED object is tried again when it changes, when the node connects, and, where
-//   the refusal depends on other objects (DependsOnOthers), with the next change that removes or
-//   replaces an object.
+//   denied. A REJECTED object is tried again when it changes, when the node connects, and when an
+//   object that the data plane named as its cure changes or is rejected itself.
 // - Whatever does not fit (gap, unknown epoch, another digest, needs_snapshot, an answer that
 //   contradicts what was sent) ends in a snapshot.
+// - A Nack that names neither objects nor a snapshot (a full disk): the update is sent again after
+//   retry_interval, or with the next change. So too after max_refusals in a row: a data plane must
+//   not keep the hub busy.
 // - When the data plane reconnects with the epoch, a revision and digest that are known, it
 //   resumes: with nothing, or a delta.
 //
@@ -84,6 +87,7 @@ class NodeSync {
   void HandleDisconnected(const Now& now);
   void HandleTick(const Now& now);
 
+  // The time to answer an update counts from when its last message was polled.
   [[nodiscard]] std::optional<Message> PollMessage(const Now& now);
   // True once after something that OutcomeFor or the accessors tell has changed.
   [[nodiscard]] bool PollProgress();
@@ -102,7 +106,7 @@ class NodeSync {
   [[nodiscard]] std::vector<Rejection> rejections() const;  // ordered by object
   // Why the node cannot be brought up to date, when it refuses without naming objects; else "".
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  // Of the view without what is rejected: what the data plane will hold when it is settled.
+  // Of the view, with what is rejected.
   [[nodiscard]] std::size_t object_count() const { return view_.size(); }
 
  private:
@@ -118,23 +122,32 @@ class NodeSync {
     Instant deadline;
   };
 
+  // What is held is known, or will be once the snapshot in flight is acknowledged.
+  [[nodiscard]] bool IsTrackingHeld() const;
   [[nodiscard]] bool IsWithheld(const ObjectId& id) const;
   // What the data plane should hold; nullptr: nothing.
   [[nodiscard]] const std::string* Wanted(const ObjectId& id) const;
-  // Before the wanted body of `id` changes: remembers what the data plane holds.
+  // Call before Wanted(id) changes: keeps what the data plane holds.
   void NoteHeld(const ObjectId& id);
   void NoteDependents(const ObjectId& id);
   void Withhold(const Rejection& rejection);
+  // No longer rejected, nor what waits for it.
   void Release(const ObjectId& id);
-  void ReleaseIf(bool (*predicate)(const Rejection&));
+  void ReleaseCuredBy(const ObjectId& id);
+  void ReleaseAll();
+  // Withholds what the Nack names and what was sent is still wanted. False: it names nothing of
+  // the update.
+  bool TakeRejections(const Nack& nack);
 
+  void Recognize(const Hello& hello, const Now& now);
+  void ForgetHeld();
   void BeginIfIdle(const Now& now);
   void BeginSnapshot(const Now& now);
   void BeginDelta(const Now& now);
   void Acknowledge(const Now& now);  // what is in flight has been applied
   void Settle(std::uint64_t revision, const Now& now);
-  void DemandSnapshot();
-  void EndSession();
+  void PostponeAttempt(const std::string& problem, const Now& now);
+  void CloseSession(std::string reason);
 
   const std::string epoch_;
   const SyncLimits limits_;
@@ -142,9 +155,10 @@ class NodeSync {
   std::map<ObjectId, std::string> view_;
   std::uint64_t revision_ = 0;
   std::map<ObjectId, Rejection> rejected_;
+  std::set<std::pair<ObjectId, ObjectId>> cures_;  // a cure, and the rejected object that has it
 
-  // What the data plane holds, as far as it is known: view_ without what is withheld, except for
-  // the objects in held_, of which it holds these bodies.
+  // What the data plane holds, as far as it is known: what is wanted, except for the objects in
+  // held_, of which it holds these bodies.
   bool is_held_known_ = false;  // false: only a snapshot helps
   std::map<ObjectId, Body> held_;
   std::uint64_t held_revision_ = 0;
@@ -153,8 +167,11 @@ class NodeSync {
   std::optional<InFlight> in_flight_;  // kept over a disconnection: it may have been applied
   std::deque<Message> outgoing_;
   std::uint64_t last_nonce_ = 0;
+  Instant next_attempt_;       // no update before: what was refused is not sent again at once
+  int refusals_in_a_row_ = 0;  // since an Ack, a Hello or a change of the view
 
   bool is_connected_ = false;
+  bool is_closing_ = false;
   WallTime since_;
   std::uint64_t settled_revision_ = 0;
   WallTime settled_at_;
@@ -163,12 +180,7 @@ class NodeSync {
 
   Instant next_ping_ = Instant::Max();
   Instant pong_deadline_ = Instant::Max();
-  Instant next_snapshot_ = Instant();  // not before: the last one was refused without a reason
   std::uint64_t ping_nonce_ = 0;
 };
-
-// Does a refusal with this code depend on what else the data plane holds (or is the code unknown)?
-// Then a change elsewhere could cure it.
-[[nodiscard]] bool DependsOnOthers(std::string_view code);
 
 }  // namespace adit::sync
