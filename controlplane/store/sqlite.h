@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,10 +56,10 @@ class Statement {
   int bind_error_ = 0;
 };
 
-// One connection. Not movable while statements of it live.
+// One connection to an existing file, which no other connection may read or write once this one
+// has read from it. Not movable while statements of it live.
 class Database {
  public:
-  // Opens or makes the file; sees no other process's changes.
   static absl::StatusOr<Database> Open(const std::string& path);
 
   [[nodiscard]] absl::Status Execute(const std::string& sql) const;
@@ -67,7 +68,11 @@ class Database {
   [[nodiscard]] absl::StatusOr<std::int64_t> QueryInt(std::string_view sql) const;
   [[nodiscard]] absl::StatusOr<std::string> QueryText(std::string_view sql) const;
 
-  // The last error as a status: what was done, path, SQLite's words, remedy.
+  // Runs `body` between BEGIN and COMMIT; on any error of either rolls back, and nothing is
+  // changed.
+  [[nodiscard]] absl::Status InTransaction(const std::function<absl::Status()>& body) const;
+
+  // `code` as a status: what was done, path, SQLite's words, remedy.
   [[nodiscard]] absl::Status Error(std::string_view operation, int code) const;
   [[nodiscard]] const std::string& path() const { return path_; }
 

@@ -6,7 +6,6 @@
 #include <absl/status/statusor.h>
 
 #include "common/random.h"
-#include "common/unique_fd.h"
 #include "controlplane/store/sqlite.h"
 #include "controlplane/store/store.h"
 
@@ -15,9 +14,9 @@ namespace adit::store {
 // A Store in one SQLite file: WAL, synchronous=FULL (a commit is one fsync), foreign keys, STRICT
 // tables, numbered migrations each in one transaction.
 //
-// The file and its -wal and -shm are 0600 and belong to the process's uid, in a directory that
-// nobody else may write to; another process is kept out by a lock on FILE.lock, held as long as
-// the object lives.
+// The file and its -wal are 0600 and belong to the process's uid, in a directory that nobody else
+// may write to. SQLite's exclusive lock keeps every other process out, readers too, as long as the
+// object lives; the kernel releases it with the process. What is deleted is overwritten.
 class SqliteStore final : public Store {
  public:
   // Makes the file (and missing directories, 0700) when there is none, with an epoch of `random`;
@@ -30,15 +29,11 @@ class SqliteStore final : public Store {
 
   absl::StatusOr<model::StoredState> Load() override;
   absl::Status Commit(const model::Change& change) override;
-  [[nodiscard]] std::string Describe() const override { return "sqlite:" + path_; }
+  [[nodiscard]] std::string Describe() const override { return "sqlite:" + database_.path(); }
 
  private:
-  SqliteStore(std::string path, UniqueFd lock, Database database)
-      : path_(std::move(path)), lock_(std::move(lock)), database_(std::move(database)) {}
-  absl::Status CommitInTransaction(const model::Change& change);
+  explicit SqliteStore(Database database) : database_(std::move(database)) {}
 
-  std::string path_;
-  UniqueFd lock_;
   Database database_;
 };
 
