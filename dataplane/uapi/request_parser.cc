@@ -139,6 +139,9 @@ void RequestParser::HandleLine() {
     } else {
       HandleSetLine(line.substr(0, equals), line.substr(equals + 1));
     }
+    if (error_.error != 0) {
+      set_ = {};  // here, where nothing refers to it
+    }
   }
   ClearLine();
 }
@@ -146,7 +149,6 @@ void RequestParser::HandleLine() {
 void RequestParser::Fail(int error, std::string_view what) {
   if (error_.error == 0) {
     error_ = {error, fmt::format("line {}: {}", line_number_, what)};
-    set_ = {};
   }
 }
 

@@ -1,0 +1,225 @@
+#include "dataplane/shard/shard.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/dataplane/shard/shard_host.h"
+#include "tests/support/packet_builder.h"
+
+namespace adit::shard {
+namespace {
+
+using packet::DropReason;
+using testing::BuildPacket;
+using testing::Bytes;
+using testing::PacketSpec;
+
+const PacketSpec kForth{.source = "10.0.0.1", .destination = "10.0.0.2"};
+const PacketSpec kBack{.source = "10.0.0.2", .destination = "10.0.0.1"};
+
+Bytes Packet(const PacketSpec& spec, std::size_t payload = 100) {
+  PacketSpec made = spec;
+  made.payload.assign(payload, 0x5a);
+  return BuildPacket(made);
+}
+
+// Two shards that reach each other over the loopback; the client knows where the server is.
+class ShardTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void Connect(const std::string& loopback = "127.0.0.1") {
+    client_.Start();
+    server_.Start();
+    client_.AddPeer(server_, "10.0.0.2/32", loopback);
+    server_.AddPeer(client_, "10.0.0.1/32", "");
+  }
+  // One packet each way.
+  void Exchange() {
+    const Bytes forth = Packet(kForth);
+    client_.kernel.Inject(forth);
+    ASSERT_EQ(server_.kernel.Next(), forth);
+    const Bytes back = Packet(kBack);
+    server_.kernel.Inject(back);
+    ASSERT_EQ(client_.kernel.Next(), back);
+  }
+
+  ShardHost client_{1};
+  ShardHost server_{2};
+};
+
+class ShardFamilyTest : public ShardTest {};
+
+TEST_P(ShardFamilyTest, CarriesPacketsBothWaysThroughAHandshake) {
+  Connect(GetParam());
+  Exchange();
+  EXPECT_TRUE(client_.Sees([](const ShardCounters& counters) {
+    return counters.engine.delivered_packets == 1 && counters.tun_reader.reads == 1 &&
+           counters.gso.data_datagrams >= 1 && counters.udp_receiver.datagrams >= 2;
+  }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, ShardFamilyTest, ::testing::Values("127.0.0.1", "::1"));
+
+TEST_F(ShardTest, KeepsTheOrderOfManyPackets) {
+  Connect();
+  Exchange();
+  constexpr std::size_t kPackets = 300;
+  std::vector<Bytes> sent;
+  for (std::size_t i = 0; i < kPackets; ++i) {
+    PacketSpec spec = kForth;
+    spec.payload.assign(1 + i * 37 % 1200, static_cast<std::uint8_t>(i));
+    sent.push_back(BuildPacket(spec));
+  }
+  std::size_t received = 0;
+  for (std::size_t i = 0; i < kPackets; ++i) {
+    client_.kernel.Inject(sent[i]);
+    // No more under way than the pipe holds.
+    if (i % 8 == 7) {
+      for (; received <= i; ++received) {
+        ASSERT_EQ(server_.kernel.Next(), sent[received]) << received;
+      }
+    }
+  }
+}
+
+TEST_F(ShardTest, WaitsForASocketThatIsNotWritableAndLosesNothing) {
+  Connect();
+  Exchange();
+  client_.kernel.sends_refused = 3;
+  const Bytes packet = Packet(kForth);
+  client_.kernel.Inject(packet);
+  EXPECT_EQ(server_.kernel.Next(), packet);
+  EXPECT_TRUE(client_.Sees([](const ShardCounters& counters) {
+    return counters.gso.suspends[0] == 3 && counters.gso.refused_datagrams == 0;
+  }));
+}
+
+TEST_F(ShardTest, DropsItsOwnDatagramsFromTun) {
+  Connect();
+  Exchange();
+  PacketSpec own{.source = "127.0.0.1", .destination = "127.0.0.1"};
+  own.source_port = client_->listen_port();
+  own.destination_port = server_->listen_port();
+  client_.kernel.Inject(BuildPacket(own));
+  EXPECT_TRUE(client_.SeesDrop(DropReason::kOwnDatagram));
+}
+
+TEST_F(ShardTest, DropsWhileTheLinkIsDownAndGoesOnWhenItIsUp) {
+  Connect();
+  Exchange();
+  client_->SetLink(false, 1420, {});
+  client_.kernel.Inject(Packet(kForth));
+  EXPECT_TRUE(client_.SeesDrop(DropReason::kLinkDown));
+  // The server takes no second handshake of a peer within 20 ms.
+  server_.clock.Advance(seconds(1));
+  client_.clock.Advance(seconds(1));
+  client_->SetLink(true, 1420, {});
+  Exchange();
+}
+
+TEST_F(ShardTest, RekeysUnderTrafficWithoutLoss) {
+  Connect();
+  for (int round = 0; round < 3; ++round) {
+    Exchange();
+    client_.clock.Advance(seconds(121));
+    server_.clock.Advance(seconds(121));
+  }
+  EXPECT_TRUE(client_.Sees(
+      [](const ShardCounters& counters) { return counters.engine.handshakes_initiated >= 3; }));
+}
+
+TEST_F(ShardTest, ForgetsSourcesAtARouteEventAndGoesOn) {
+  Connect();
+  Exchange();
+  client_->HandleRouteEvent();
+  server_->HandleRouteEvent();
+  Exchange();
+}
+
+TEST_F(ShardTest, MovesToAnotherPortAndIsFollowed) {
+  Connect();
+  Exchange();
+  const std::uint16_t before = client_->listen_port();
+  ASSERT_TRUE(client_->SetListenPort(0).ok());
+  EXPECT_NE(client_->listen_port(), before);
+  EXPECT_NE(client_->listen_port(), 0);
+  Exchange();  // the server roams after the client's first packet
+  ASSERT_TRUE(client_->SetListenPort(client_->listen_port()).ok()) << "the same port is no change";
+}
+
+TEST_F(ShardTest, KeepsItsSocketsWhenThePortIsBusy) {
+  Connect();
+  Exchange();
+  const std::uint16_t before = client_->listen_port();
+  const absl::Status status = client_->SetListenPort(server_->listen_port());
+  EXPECT_EQ(ErrnoOf(status), EADDRINUSE) << status;
+  EXPECT_EQ(client_->listen_port(), before);
+  Exchange();
+}
+
+TEST_F(ShardTest, RunsTasksInOrderBetweenPackets) {
+  client_.Start();
+  std::vector<int> order;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(client_->Post([&order, i](engine::Engine&, Now) { order.push_back(i); }));
+  }
+  ASSERT_TRUE(client_->Call([&order](engine::Engine&, Now) { order.push_back(100); }));
+  ASSERT_EQ(order.size(), 101U);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_F(ShardTest, RefusesTasksWhenItsMailboxIsFullAndAfterItsEnd) {
+  int ran = 0;
+  for (std::size_t i = 0; i < Mailbox::kCapacity; ++i) {
+    ASSERT_TRUE(client_->Post([&ran](engine::Engine&, Now) { ++ran; }));
+  }
+  EXPECT_FALSE(client_->Post([](engine::Engine&, Now) {}));
+  EXPECT_FALSE(client_->Call([](engine::Engine&, Now) {}));
+  client_.Start();
+  while (!client_->Call([](engine::Engine&, Now) {})) {
+  }
+  EXPECT_EQ(ran, static_cast<int>(Mailbox::kCapacity));
+  EXPECT_EQ(client_.Stop(), Shard::End::kStopped);
+  EXPECT_FALSE(client_->Post([](engine::Engine&, Now) {}));
+  EXPECT_FALSE(client_->Call([](engine::Engine&, Now) {}));
+  EXPECT_FALSE(client_->SetListenPort(0).ok());
+}
+
+TEST_F(ShardTest, FreesCallersWhoseTasksNeverRun) {
+  std::promise<bool> answer;
+  std::thread caller([&] { answer.set_value(client_->Call([](engine::Engine&, Now) {})); });
+  // Stopped before it starts: Run ends in its first turn, with or without the task.
+  client_->RequestStop();
+  client_.Start();
+  EXPECT_EQ(client_.Join(), Shard::End::kStopped);
+  (void)answer.get_future().get();
+  caller.join();
+}
+
+TEST_F(ShardTest, SendsWhatWaitsAndErasesAllKeysWhenItStops) {
+  Connect();
+  Exchange();
+  EXPECT_NE(client_.keys_in_use(), 0U);
+  EXPECT_EQ(client_.Stop(), Shard::End::kStopped);
+  EXPECT_EQ(client_.keys_in_use(), 0U);
+}
+
+TEST_F(ShardTest, EndsWhenTheInterfaceIsDeleted) {
+  client_.Start();
+  client_.kernel.DeleteInterface();
+  EXPECT_EQ(client_.Join(), Shard::End::kInterfaceGone);
+}
+
+TEST(Published, ReadsBackWhatWasWritten) {
+  ShardCounters counters;
+  counters.turns = 7;
+  counters.engine.drops.back() = 9;
+  counters.gso.refused_by_errno[3] = 11;
+  const auto published = std::make_unique<Published<ShardCounters>>();
+  published->Write(counters);
+  const ShardCounters read = published->Read();
+  EXPECT_EQ(read.turns, 7U);
+  EXPECT_EQ(read.engine.drops.back(), 9U);
+  EXPECT_EQ(read.gso.refused_by_errno[3], 11U);
+}
+
+}  // namespace
+}  // namespace adit::shard
