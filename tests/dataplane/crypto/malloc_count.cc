@@ -22,9 +22,9 @@ std::uint64_t MallocCount() { return malloc_count.load(); }
 #ifdef ADIT_SANITIZER_OWNS_MALLOC
 
 // Declared here: g++ comes without the header (sanitizer/allocator_interface.h).
-extern "C" int __sanitizer_install_malloc_and_free_hooks(
-    void (*malloc_hook)(const volatile void*, std::size_t),
-    void (*free_hook)(const volatile void*));
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,
+                                                                             std::size_t),
+                                                         void (*free_hook)(const volatile void*));
 
 namespace {
 const int hooks_installed = __sanitizer_install_malloc_and_free_hooks(
