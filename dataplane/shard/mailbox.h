@@ -30,6 +30,7 @@ class Mailbox {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Mailbox>> Make();
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
+  ~Mailbox() = default;
 
   // False when it is full or closed; the task is gone then.
   [[nodiscard]] bool Push(Task task);

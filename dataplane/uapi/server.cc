@@ -16,7 +16,7 @@ namespace adit::uapi {
 namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
-constexpr std::size_t kReadSize = 16 * 1024;
+constexpr std::size_t kReadSize = std::size_t{16} * 1024;
 
 bool IsTransient(int error) { return error == EAGAIN || error == EINTR; }
 
