@@ -12,7 +12,7 @@ build=(build-essential cmake ninja-build ccache pkg-config
   libcli11-dev libyaml-cpp-dev libqrencode-dev libgtest-dev libgmock-dev nlohmann-json3-dev)
 [ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
 test=(iproute2 iputils-ping nftables iperf3 wireguard-tools wireguard-go tcpdump tshark curl procps
-  python3 ethtool)
+  python3 python3-cryptography ethtool)
 check=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libbenchmark-dev
   podman runc netavark aardvark-dns mmdebstrap buildah)
 
