@@ -172,7 +172,8 @@ absl::StatusOr<UniqueFd> StateDirectory::OpenExisting(std::string_view name, int
   }
   if (status.st_uid != geteuid() || (status.st_mode & 077) != 0) {
     return FailedPrecondition(fmt::format(
-        "{0}/{1} has owner {2} and mode {3:04o}, expected owner {4} and 0600; who could read it may "
+        "{0}/{1} has owner {2} and mode {3:04o}, expected owner {4} and 0600; who could read it "
+        "may "
         "know its secrets. If that is acceptable: chown {4} {0}/{1} && chmod 0600 {0}/{1}",
         path_, name, status.st_uid, status.st_mode & 07777, geteuid()));
   }

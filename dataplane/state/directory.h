@@ -41,8 +41,8 @@ class StateDirectory {
   [[nodiscard]] absl::StatusOr<std::string> Read(std::string_view name, std::size_t max_size) const;
   // Either the old content or the new, whatever happens: a temporary file, fsync, rename, fsync of
   // the directory. `write` fills the temporary file. On error the old content stays.
-  [[nodiscard]] absl::Status WriteAtomically(std::string_view name,
-                                             const std::function<absl::Status(int fd)>& write) const;
+  [[nodiscard]] absl::Status WriteAtomically(
+      std::string_view name, const std::function<absl::Status(int fd)>& write) const;
   [[nodiscard]] absl::Status WriteAtomically(std::string_view name, std::string_view content) const;
   // Absent is fine.
   [[nodiscard]] absl::Status Remove(std::string_view name) const;

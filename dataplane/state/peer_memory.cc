@@ -127,8 +127,7 @@ absl::Status PeerMemory::Update(std::span<const PeerRecord> peers, WallTime now)
   for (PeerRecord peer : peers) {
     const auto found = recorded_.find(peer.public_key);
     if (found != recorded_.end()) {
-      peer.greatest_timestamp =
-          std::max(peer.greatest_timestamp, found->second.greatest_timestamp);
+      peer.greatest_timestamp = std::max(peer.greatest_timestamp, found->second.greatest_timestamp);
     }
     if (found == recorded_.end() || !(found->second == peer)) {
       changed.push_back(peer);
@@ -153,8 +152,7 @@ absl::Status PeerMemory::Update(std::span<const PeerRecord> peers, WallTime now)
     const auto found = before.find(peer.public_key);
     kept = peer;
     if (found != before.end()) {
-      kept.greatest_timestamp =
-          std::max(peer.greatest_timestamp, found->second.greatest_timestamp);
+      kept.greatest_timestamp = std::max(peer.greatest_timestamp, found->second.greatest_timestamp);
     }
   }
   const absl::Status status = Rewrite(now);

@@ -23,9 +23,9 @@ namespace adit::state {
 // What a restart should still know of a peer.
 struct PeerRecord {
   PublicKey public_key;
-  std::optional<Endpoint> endpoint;                    // where it was last heard
-  std::array<std::uint8_t, 12> greatest_timestamp{};   // TAI64N; zero: none
-  bool was_active = false;                             // carried data recently: speak first
+  std::optional<Endpoint> endpoint;                   // where it was last heard
+  std::array<std::uint8_t, 12> greatest_timestamp{};  // TAI64N; zero: none
+  bool was_active = false;                            // carried data recently: speak first
   friend bool operator==(const PeerRecord&, const PeerRecord&) = default;
 };
 
@@ -61,7 +61,7 @@ class PeerMemory {
 
   const StateDirectory* directory_;
   absl::flat_hash_map<PublicKey, PeerRecord> recorded_;
-  UniqueFd fd_;        // closed: rewrite before anything is appended
+  UniqueFd fd_;  // closed: rewrite before anything is appended
   RecordPlace place_;
   std::uint64_t size_ = 0;
 };

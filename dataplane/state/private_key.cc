@@ -25,9 +25,7 @@ class KeyText {
   KeyText() = default;
   KeyText(const KeyText&) = delete;
   KeyText& operator=(const KeyText&) = delete;
-  ~KeyText() {
-    crypto::Wipe({reinterpret_cast<std::uint8_t*>(bytes_.data()), bytes_.size()});
-  }
+  ~KeyText() { crypto::Wipe({reinterpret_cast<std::uint8_t*>(bytes_.data()), bytes_.size()}); }
   // One more than a key and its line feed, to see that there is no more.
   std::array<char, kTextSize + 2>& bytes() { return bytes_; }
 
@@ -69,8 +67,8 @@ absl::StatusOr<crypto::Secret<32>> Create(const StateDirectory& directory) {
   KeyText text;
   EncodeKeyBase64(key.bytes(), std::span<char, kTextSize>(text.bytes().data(), kTextSize));
   text.bytes()[kTextSize] = '\n';
-  RETURN_IF_ERROR(directory.WriteAtomically(
-      kPrivateKeyName, std::string_view(text.bytes().data(), kTextSize + 1)));
+  RETURN_IF_ERROR(directory.WriteAtomically(kPrivateKeyName,
+                                            std::string_view(text.bytes().data(), kTextSize + 1)));
   return key;
 }
 

@@ -52,8 +52,7 @@ bool DecodeSlot(std::string_view bytes, Slot& slot) {
 
 }  // namespace
 
-absl::StatusOr<TimestampMark> TimestampMark::Open(const StateDirectory& directory,
-                                                  Loaded& loaded) {
+absl::StatusOr<TimestampMark> TimestampMark::Open(const StateDirectory& directory, Loaded& loaded) {
   TimestampMark mark(directory);
   auto fd = directory.OpenExisting(kName, O_RDWR);
   if (fd.ok()) {
@@ -97,8 +96,7 @@ absl::Status TimestampMark::EnsureCovers(WallTime time, WallTime now) {
   if (mark_ >= time + kAhead) {
     return absl::OkStatus();
   }
-  const Slot slot{
-      .sequence = sequence_ + 1, .mark = time + kAhead + kAhead, .written_at = now};
+  const Slot slot{.sequence = sequence_ + 1, .mark = time + kAhead + kAhead, .written_at = now};
   const std::string bytes = EncodeSlot(slot);
   const off_t offset = static_cast<off_t>(kSlotSize * (slot.sequence % 2));
   const ssize_t written = pwrite(fd_.get(), bytes.data(), bytes.size(), offset);

@@ -93,8 +93,8 @@ std::size_t ViewReplay::KeyHash::operator()(const StoredKey& key) const {
 
 absl::Status ViewReplay::Damaged(std::string_view name, std::uint64_t offset,
                                  std::string_view what) const {
-  return DataLoss(fmt::format("{}/{} is damaged at byte {}: {}", directory_.path(), name, offset,
-                              what));
+  return DataLoss(
+      fmt::format("{}/{} is damaged at byte {}: {}", directory_.path(), name, offset, what));
 }
 
 absl::Status ViewReplay::ReadSnapshot() {

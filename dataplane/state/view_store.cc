@@ -49,8 +49,7 @@ bool IsDamage(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ViewStore>> ViewStore::Open(const StateDirectory& directory,
-                                                           const Options& options,
-                                                           Loaded& loaded) {
+                                                           const Options& options, Loaded& loaded) {
   std::unique_ptr<ViewStore> store(new ViewStore(directory, options));
   ASSIGN_OR_RETURN(const std::vector<std::string> names, directory.List());
   for (const std::string& name : names) {
@@ -79,8 +78,8 @@ absl::Status ViewStore::Load(Loaded& loaded) {
   }
   RETURN_IF_ERROR(snapshot);
   ASSIGN_OR_RETURN(ViewReplay::Tail tail, replay.ReadJournals(O_RDWR | O_APPEND, 0));
-  if (tail.was_torn && (ftruncate(tail.fd.get(), static_cast<off_t>(tail.size)) != 0 ||
-                        fsync(tail.fd.get()) != 0)) {
+  if (tail.was_torn &&
+      (ftruncate(tail.fd.get(), static_cast<off_t>(tail.size)) != 0 || fsync(tail.fd.get()) != 0)) {
     return directory_.Error(errno, "cut the torn end of", JournalName(tail.generation));
   }
   RemoveJournals(replay.first_journal(), tail.generation);
@@ -104,9 +103,8 @@ absl::StatusOr<ViewStore::Journal> ViewStore::CreateJournal(const ViewVersion& b
   ASSIGN_OR_RETURN(journal.fd, directory_.Create(name, O_RDWR | O_APPEND));
   ++next_generation_;
   const FileId id = MakeFileId();
-  absl::Status status =
-      AppendRecord(journal, static_cast<std::uint32_t>(RecordTag::kJournalHeader),
-                   EncodeJournalHeader(id, base));
+  absl::Status status = AppendRecord(journal, static_cast<std::uint32_t>(RecordTag::kJournalHeader),
+                                     EncodeJournalHeader(id, base));
   journal.place.Bind(id);
   if (status.ok()) {
     status = directory_.Sync();

@@ -123,7 +123,7 @@ TEST_F(Rejections, AreTriedAgainWithAChangeOfTheirCure) {
   Change({{PeerNumber(1), "a"}});
   Run();
   Change({{PeerNumber(2), "a"}});  // the address of the first
-  EXPECT_EQ(Run(), 1);  // without it nothing is left to send
+  EXPECT_EQ(Run(), 1);             // without it nothing is left to send
   EXPECT_EQ(sync_.settled_revision(), 3U);
   EXPECT_THAT(Rejected(), ElementsAre(PeerNumber(2)));
   Change({{PeerNumber(3), "c"}});  // no cure

@@ -118,8 +118,7 @@ TEST(StateDirectory, SaysWhatToDoAboutAFullOrReadOnlyDisk) {
   const auto directory = StateDirectory::Open(temp.path());
   EXPECT_THAT(MessageOf(directory->Error(ENOSPC, "write", "journal-1")),
               HasSubstr("free space on that file system"));
-  EXPECT_THAT(MessageOf(directory->Error(EROFS, "write", "journal-1")),
-              HasSubstr("read-only"));
+  EXPECT_THAT(MessageOf(directory->Error(EROFS, "write", "journal-1")), HasSubstr("read-only"));
   EXPECT_EQ(ErrnoOf(directory->Error(EROFS, "write", "journal-1")), EROFS);
 }
 

@@ -159,9 +159,8 @@ TEST(ReadOnlyDisk, IsNamedWithItsRemedy) {
     const StateDirectory directory = StateDirectory::Open(temp.path()).value();
     ViewStore::Loaded loaded;
     const auto store = ViewStore::Open(directory, {}, loaded).value();
-    ASSERT_EQ(mount(nullptr, temp.path().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY,
-                    nullptr),
-              0);
+    ASSERT_EQ(
+        mount(nullptr, temp.path().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr), 0);
     const ViewModel model = ViewModel::At(5);
     const absl::Status status = store->Replace(model.Version(), model.Views());
     EXPECT_EQ(ErrnoOf(status), EROFS);

@@ -75,9 +75,10 @@ TEST_F(PeerMemoryTest, StaysSmallAndForgetsPeersThatAreGone) {
   PeerMemory memory = Open();
   ASSERT_TRUE(memory.Update(std::vector{Peer(9, 1)}, WallTime()).ok());
   for (int i = 0; i < 3000; ++i) {
-    ASSERT_TRUE(memory.Update(std::vector{Peer(1, static_cast<std::uint8_t>(i % 2)),
-                                          Peer(static_cast<std::uint8_t>(2 + i % 2), 1)},
-                              WallTime())
+    ASSERT_TRUE(memory
+                    .Update(std::vector{Peer(1, static_cast<std::uint8_t>(i % 2)),
+                                        Peer(static_cast<std::uint8_t>(2 + i % 2), 1)},
+                            WallTime())
                     .ok());
   }
   EXPECT_LT(memory.file_size(), 80'000U);

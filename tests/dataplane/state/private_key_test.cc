@@ -49,9 +49,16 @@ TEST_F(PrivateKeyTest, IsReadAsWgGenkeyWritesIt) {
 
 TEST_F(PrivateKeyTest, IsNeverReplacedWhenItCannotBeUsed) {
   const std::string good = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eH0A=";
-  const std::vector<std::string> bad = {
-      "", "\n", "rubbish\n", good.substr(1) + "\n", good + "\n\n", good + "x", good + "\nmore",
-      std::string(43, 'A') + "=\n", good.substr(0, 43) + "*\n", std::string(10'000, 'A')};
+  const std::vector<std::string> bad = {"",
+                                        "\n",
+                                        "rubbish\n",
+                                        good.substr(1) + "\n",
+                                        good + "\n\n",
+                                        good + "x",
+                                        good + "\nmore",
+                                        std::string(43, 'A') + "=\n",
+                                        good.substr(0, 43) + "*\n",
+                                        std::string(10'000, 'A')};
   for (const std::string& content : bad) {
     WriteFileOf(temp_.File(kPrivateKeyName), content);
     const auto key = LoadOrCreatePrivateKey(directory_);

@@ -86,8 +86,7 @@ TEST(Record, IsCorruptAtAnotherPlaceOrInAnotherFile) {
   const std::string second = EncodeRecord(place, 2, "second");
   EXPECT_EQ(Read(header + second + first).end, RecordReader::Result::kCorrupt);
   EXPECT_EQ(Read(header + first + first).end, RecordReader::Result::kCorrupt);
-  EXPECT_EQ(Read(header + first + second, "something else").end,
-            RecordReader::Result::kCorrupt);
+  EXPECT_EQ(Read(header + first + second, "something else").end, RecordReader::Result::kCorrupt);
 }
 
 }  // namespace

@@ -285,9 +285,9 @@ TEST(ViewStore, LosesNothingAcknowledgedWhenKilledAtAnyMoment) {
         const bool is_snapshot = !life.loaded.view.has_value() || model.revision() % 97 == 0;
         life.loaded.view.emplace();
         const absl::Status status =
-            is_snapshot ? life.store->Replace(model.Version(), model.Views())
-                        : life.store->AppendDelta(model.Version(), KeyViews(change),
-                                                  UpsertViews(change));
+            is_snapshot
+                ? life.store->Replace(model.Version(), model.Views())
+                : life.store->AppendDelta(model.Version(), KeyViews(change), UpsertViews(change));
         const std::uint64_t acknowledged = model.revision();
         if (!status.ok() || write(acks[1], &acknowledged, sizeof acknowledged) < 0) {
           _exit(1);
