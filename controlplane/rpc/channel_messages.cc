@@ -1,5 +1,6 @@
 #include "controlplane/rpc/channel_messages.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -106,6 +107,11 @@ void SetObject(sync::Object object, pb::Object* to) {
   to->set_body(std::move(object.body));
 }
 
+// What pushes a preshared key out of the data plane's receive buffer (Delta.padding).
+constexpr std::size_t kPaddingSize = std::size_t{16} * 1024;
+
+bool IsPeer(const model::ObjectId& id) { return id.kind == model::ViewKind::kPeer; }
+
 void Fill(sync::SnapshotChunk chunk, WallTime now, pb::FromControlplane& out) {
   pb::Snapshot* snapshot = out.mutable_snapshot();
   snapshot->set_nonce(chunk.nonce);
@@ -113,6 +119,9 @@ void Fill(sync::SnapshotChunk chunk, WallTime now, pb::FromControlplane& out) {
   snapshot->set_revision(chunk.revision);
   snapshot->set_chunk(chunk.chunk);
   snapshot->set_chunk_count(chunk.chunk_count);
+  if (std::ranges::any_of(chunk.objects, IsPeer, &sync::Object::id)) {
+    snapshot->set_padding(std::string(kPaddingSize, '\0'));
+  }
   for (sync::Object& object : chunk.objects) {
     SetObject(std::move(object), snapshot->add_objects());
   }
@@ -126,6 +135,10 @@ void Fill(sync::Delta from, WallTime now, pb::FromControlplane& out) {
   delta->set_epoch(std::move(from.epoch));
   delta->set_from(from.from);
   delta->set_to(from.to);
+  if (std::ranges::any_of(from.removals, IsPeer) ||
+      std::ranges::any_of(from.upserts, IsPeer, &sync::Object::id)) {
+    delta->set_padding(std::string(kPaddingSize, '\0'));
+  }
   for (const model::ObjectId& id : from.removals) {
     SetKey(id, delta->add_removals());
   }
