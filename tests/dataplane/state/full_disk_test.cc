@@ -1,10 +1,3 @@
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <functional>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +6,7 @@
 #include "dataplane/state/private_key.h"
 #include "dataplane/state/timestamp_mark.h"
 #include "dataplane/state/view_store.h"
+#include "tests/dataplane/state/small_disk.h"
 #include "tests/dataplane/state/temp_directory.h"
 #include "tests/dataplane/state/view_model.h"
 
@@ -20,33 +14,6 @@ namespace adit::state {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Runs `body` in a child with a mount namespace of its own and a small tmpfs on `path`.
-void OnSmallDisk(const std::string& path, const char* size, const std::function<void()>& body) {
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    const std::string options = std::string("mode=0700,size=") + size;
-    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
-        mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) != 0) {
-      perror("a small tmpfs");
-      _exit(2);
-    }
-    body();
-    _exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
-}
-
-void FillDisk(const std::string& path) {
-  std::ofstream filler(path + "/filler", std::ios::binary);
-  const std::string block(4096, 'x');
-  while (filler.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
-  }
-}
 
 TEST(FullDisk, KeepsTheOldStateAndSaysWhatToDo) {
   const TempDirectory temp;
