@@ -67,14 +67,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> DialUnix(std::string_view address
                                                         const grpc::ChannelArguments& arguments) {
   ASSIGN_OR_RETURN(UniqueFd fd, ConnectUnix(address, servers));
   // The name is only the authority of requests: it must not hold a path.
-  // The transport keeps the block it read last, and a message may have held a preshared key. Small
-  // blocks are soon pushed out by what follows, and wiped when they are freed.
-  constexpr int kBlockBytes = 8192;
-  grpc::ChannelArguments small_reads = arguments;
-  small_reads.SetInt(GRPC_ARG_TCP_READ_CHUNK_SIZE, kBlockBytes);
-  small_reads.SetInt(GRPC_ARG_TCP_MIN_READ_CHUNK_SIZE, kBlockBytes);
-  small_reads.SetInt(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kBlockBytes);
-  return grpc::CreateCustomInsecureChannelFromFd("localhost", fd.Release(), small_reads);
+  return grpc::CreateCustomInsecureChannelFromFd("localhost", fd.Release(), arguments);
 }
 
 }  // namespace adit::channel

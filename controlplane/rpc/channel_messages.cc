@@ -107,8 +107,9 @@ void SetObject(sync::Object object, pb::Object* to) {
   to->set_body(std::move(object.body));
 }
 
-// What pushes a preshared key out of the data plane's receive buffer (Delta.padding).
-constexpr std::size_t kPaddingSize = std::size_t{16} * 1024;
+// As much as the transport ever reads into one buffer (64 KiB): what follows a preshared key in its
+// message fills that buffer, so that it is freed and wiped (Delta.padding).
+constexpr std::size_t kPaddingSize = std::size_t{64} * 1024;
 
 bool IsPeer(const model::ObjectId& id) { return id.kind == model::ViewKind::kPeer; }
 

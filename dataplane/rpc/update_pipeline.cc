@@ -1,6 +1,7 @@
 #include "dataplane/rpc/update_pipeline.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -206,13 +207,20 @@ void UpdatePipeline::Observe(std::vector<Outgoing>& events) {
   if (!time) {
     return;
   }
+  // Those that end after what was told, in order; the rest of very many the next time.
   const auto& expiring = desired_.objects().expiring();
-  std::size_t told = 0;
-  for (auto it = expiring.upper_bound({expired_until_, {}});
-       it != expiring.end() && it->first <= *time && told < kMaxExpiredAtOnce; ++it, ++told) {
-    events.push_back(MakeGrantExpired({kGrantKind, it->second}, now.wall));
-  }
+  const WallTime first = expired_until_ + Duration(1);
   expired_until_ = std::max(expired_until_, *time);
+  std::size_t told = 0;
+  for (auto it = expiring.lower_bound({first, {}}); it != expiring.end() && it->first <= *time;
+       ++it) {
+    if (told >= kMaxExpiredAtOnce && it->first != std::prev(it)->first) {
+      expired_until_ = std::prev(it)->first;
+      break;
+    }
+    events.push_back(MakeGrantExpired({kGrantKind, it->second}, now.wall));
+    ++told;
+  }
 }
 
 void UpdatePipeline::Fault(std::string_view code, std::string text) {
