@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ CABLE = "cable"
 UNDERLAY = {"A": "10.55.0.1", "B": "10.55.0.2"}
 TUNNEL = {"A": "10.56.0.1", "B": "10.56.0.2"}
 COLUMNS = ["round", "offload", "mtu", "peer", "test", "value", "unit", "gbytes", "cpu_s",
-           "cpu_s_per_gb", "machine_cpu_s", "rss_anon_kb"]
+           "cpu_s_per_gb", "machine_cpu_s", "rss_anon_kb", "note"]
 TICK = os.sysconf("SC_CLK_TCK")
 # name: driver and its environment
 PEERS = {
@@ -61,6 +62,13 @@ class Cable:
 
     def __init__(self, offload):
         self.hosts = {side: f"adb{os.getpid() % 100000}{side.lower()}" for side in "AB"}
+        try:
+            self.lay(offload)
+        except BaseException:
+            self.close()
+            raise
+
+    def lay(self, offload):
         for host in self.hosts.values():
             run("ip", "netns", "add", host)
         run("ip", "-n", self.hosts["A"], "link", "add", CABLE, "type", "veth", "peer", "name", CABLE,
@@ -125,9 +133,11 @@ class Tunnel:
         return self
 
     def __exit__(self, *_):
-        self.drive("down")
-        self.cable.close()
-        self.work.cleanup()
+        try:
+            self.drive("down")
+        finally:
+            self.cable.close()
+            self.work.cleanup()
 
     def drive(self, verb):
         # To a file: a device that stays holds its standard output, and a pipe would never end.
@@ -156,7 +166,10 @@ class Tunnel:
     def udp(self, size):
         result = run(BIN / "adit_udp_pps", self.cable.hosts["A"], self.cable.hosts["B"], self.target,
                      size, self.options.udp_seconds)
-        return float(result.stdout.split()[0]), "1/s", None
+        rate, _, limit = result.stdout.split()
+        # The sender, not the path, was the limit: a floor of what the path carries.
+        self.note = "sender-bound" if limit == "sender" else ""
+        return float(rate), "1/s", None
 
     def ping(self, under_load):
         seconds = self.options.seconds
@@ -210,12 +223,13 @@ TESTS = {
 def measure(tunnel, test):
     """A row without its labels."""
     cpu, machine = sum(map(cpu_of, tunnel.pids)), machine_cpu()
+    tunnel.note = ""
     value, unit, gbytes = TESTS[test](tunnel)
     cpu, machine = sum(map(cpu_of, tunnel.pids)) - cpu, machine_cpu() - machine
     return {"value": round(value, 4), "unit": unit, "gbytes": gbytes and round(gbytes, 4),
             "cpu_s": round(cpu, 2), "machine_cpu_s": round(machine, 2),
             "cpu_s_per_gb": round(cpu / gbytes, 3) if gbytes and tunnel.pids else None,
-            "rss_anon_kb": max(map(rss_anon_of, tunnel.pids), default=None)}
+            "rss_anon_kb": max(map(rss_anon_of, tunnel.pids), default=None), "note": tunnel.note}
 
 
 def describe(row):
@@ -224,7 +238,7 @@ def describe(row):
         text += f", {row['cpu_s_per_gb']:.2f} CPU s/GB"
     if row["rss_anon_kb"] is not None:
         text += f", RssAnon {row['rss_anon_kb'] / 1024:.1f} MB"
-    return text
+    return f"{text}, {row['note']}" if row["note"] else text
 
 
 def rounds(options, write):
@@ -263,6 +277,8 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("bench.csv"),
                         help="rows; the medians go beside it as .json")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the contexts, which tidy up
+    print(f"load of this machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} processors")
     rows = []
     with open(options.out, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

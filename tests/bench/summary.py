@@ -5,7 +5,8 @@
 
 Ratios are medians over medians of the same file: on a shared machine throughput swings with the
 neighbours, and only what was measured interleaved compares. CPU seconds per GB of both ends
-together swing least.
+together swing least. The spread is (largest - smallest) / median: where it is wide, or there is but
+one round, the median says little. sender-bound: the path carries at least that.
 """
 import argparse
 import csv
@@ -21,8 +22,15 @@ def median_of(rows, column):
     return statistics.median(values) if values else None
 
 
+def spread_of(rows):
+    values = [float(r["value"]) for r in rows]
+    middle = statistics.median(values)
+    return (max(values) - min(values)) / middle if len(values) > 1 and middle else None
+
+
 def summarize(rows):
-    """{offload: {test: {peer: {value, unit, rounds, cpu_s_per_gb, rss_anon_kb, ratio, cpu_ratio}}}}"""
+    """{offload: {test: {peer: {value, spread, unit, rounds, note, cpu_s_per_gb, rss_anon_kb, ratio,
+    cpu_ratio}}}}"""
     groups = defaultdict(list)
     for row in rows:
         groups[row["offload"], row["test"], row["peer"]].append(row)
@@ -30,6 +38,7 @@ def summarize(rows):
     for (offload, test, peer), group in groups.items():
         result.setdefault(offload, {}).setdefault(test, {})[peer] = {
             "value": median_of(group, "value"), "unit": group[0]["unit"], "rounds": len(group),
+            "spread": spread_of(group), "note": next((r["note"] for r in group if r["note"]), ""),
             "cpu_s_per_gb": median_of(group, "cpu_s_per_gb"),
             "rss_anon_kb": max((int(r["rss_anon_kb"]) for r in group if r["rss_anon_kb"]), default=None),
         }
@@ -50,18 +59,22 @@ def text(value, digits):
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def percent(value):
+    return "" if value is None else f"{value * 100:.0f} %"
+
+
 def table(summary):
     """A Markdown table, one line a peer."""
-    lines = [f"| offload | test | peer | median | unit | / {BASELINE} | CPU s/GB | / {BASELINE} | RssAnon MB |",
-             "|---|---|---|---:|---|---:|---:|---:|---:|"]
+    lines = [f"| offload | test | peer | median | unit | spread | / {BASELINE} | CPU s/GB | / {BASELINE} | RssAnon MB | note |",
+             "|---|---|---|---:|---|---:|---:|---:|---:|---:|---|"]
     for offload, tests in summary.items():
         for test, peers in tests.items():
             for peer, e in peers.items():
                 digits = 0 if e["unit"] == "1/s" else 2
                 rss = None if e["rss_anon_kb"] is None else e["rss_anon_kb"] / 1024
                 lines.append(f"| {offload} | {test} | {peer} | {text(e['value'], digits)} | {e['unit']} "
-                             f"| {text(e['ratio'], 2)} | {text(e['cpu_s_per_gb'], 2)} "
-                             f"| {text(e['cpu_ratio'], 2)} | {text(rss, 1)} |")
+                             f"| {percent(e['spread'])} | {text(e['ratio'], 2)} | {text(e['cpu_s_per_gb'], 2)} "
+                             f"| {text(e['cpu_ratio'], 2)} | {text(rss, 1)} | {e['note']} |")
     return "\n".join(lines)
 
 

@@ -39,9 +39,13 @@ configure() { # HOST INTERFACE SIDE PEER'S-KEY PEER'S-UNDERLAY OWN-ADDRESS PEER'
   ip -n "$1" link set "$2" mtu "$MTU" up
 }
 
-down() {
-  local pid
+down() { # until the devices have removed their interfaces and sockets
+  local pid tries=60
   while read -r pid; do kill "$pid" 2>/dev/null || true; done <"$WORK/pids"
+  while read -r pid; do
+    while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do tries=$((tries - 1)); sleep 0.05; done
+    kill -9 "$pid" 2>/dev/null || true
+  done <"$WORK/pids"
 }
 
 "$1"
