@@ -25,6 +25,7 @@ std::uint32_t FamilyIndex(const Endpoint& endpoint) { return endpoint.address.is
 void Engine::HandleTunPacket(const packet::SuperPacket& super_packet, Now now) {
   counters_.tun_bytes += super_packet.bytes.size();
   if (!is_link_up_) {
+    ++counters_.tun_packets;
     Drop(DropReason::kLinkDown);
     return;
   }
