@@ -135,6 +135,8 @@ class NodeSync {
   void Release(const ObjectId& id);
   void ReleaseCuredBy(const ObjectId& id);
   void ReleaseAll();
+  // Is another body wanted than the update in flight leaves?
+  [[nodiscard]] bool HasChangedSinceSent(const ObjectId& id) const;
   // Withholds what the Nack names and what was sent is still wanted. False: it names nothing of
   // the update.
   bool TakeRejections(const Nack& nack);

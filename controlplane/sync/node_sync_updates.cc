@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "controlplane/sync/node_sync.h"
@@ -123,27 +124,58 @@ void NodeSync::ReleaseAll() {
   }
 }
 
+bool NodeSync::HasChangedSinceSent(const ObjectId& id) const {
+  const std::string* wanted = Wanted(id);
+  const auto differs = [&](const Body& body) {
+    return wanted == nullptr ? body.has_value() : !body || *body != *wanted;
+  };
+  const auto sent = in_flight_->sent.find(id);
+  if (sent != in_flight_->sent.end()) {
+    return differs(sent->second);
+  }
+  const auto held = held_.find(id);
+  return held != held_.end() && differs(held->second);
+}
+
 bool NodeSync::TakeRejections(const Nack& nack) {
   bool names_sent = false;
+  std::vector<const Rejection*> standing;
+  // What became of an object or of its cure while the answer was under way goes out next, and the
+  // object with it.
+  std::set<ObjectId> overtaken;
   for (const Rejection& rejection : nack.rejections) {
     const ObjectId& id = rejection.object;
-    if (in_flight_->is_snapshot) {
-      // What has changed since the snapshot is in held_: another body than the refused one.
-      names_sent = names_sent || view_.contains(id) || held_.contains(id);
-      if (!held_.contains(id) && Wanted(id) != nullptr) {
-        Withhold(rejection);
-      }
-      continue;
-    }
     const auto sent = in_flight_->sent.find(id);
-    if (sent == in_flight_->sent.end() || !sent->second) {
+    const bool was_sent = in_flight_->is_snapshot
+                              ? view_.contains(id) || held_.contains(id)
+                              : sent != in_flight_->sent.end() && sent->second.has_value();
+    if (!was_sent) {
       continue;
     }
     names_sent = true;
-    const std::string* wanted = Wanted(id);
-    if (wanted != nullptr && *wanted == *sent->second) {
-      Withhold(rejection);
+    const bool is_overtaken =
+        HasChangedSinceSent(id) ||
+        std::any_of(rejection.cured_by.begin(), rejection.cured_by.end(),
+                    [&](const ObjectId& cure) { return HasChangedSinceSent(cure); });
+    if (is_overtaken) {
+      overtaken.insert(id);
+    } else if (Wanted(id) != nullptr) {
+      standing.push_back(&rejection);
     }
+  }
+  // So may be what only waits for an object that is sent again.
+  const auto waits_for_overtaken = [&](const Rejection* rejection) {
+    const bool waits = std::any_of(rejection->cured_by.begin(), rejection->cured_by.end(),
+                                   [&](const ObjectId& cure) { return overtaken.contains(cure); });
+    if (waits) {
+      overtaken.insert(rejection->object);
+    }
+    return waits;
+  };
+  while (!overtaken.empty() && std::erase_if(standing, waits_for_overtaken) > 0) {
+  }
+  for (const Rejection* rejection : standing) {
+    Withhold(*rejection);
   }
   return names_sent;
 }
@@ -256,6 +288,7 @@ void NodeSync::BeginDelta(const Now& now) {
     ++entry;
   }
   if (update.sent.empty()) {
+    problem_.clear();  // nothing is left that could not be applied
     Settle(revision_, now);
     return;
   }

@@ -358,5 +358,18 @@ TEST_F(NodeSyncTest, AFullDiskIsTriedAgainLaterOrWithTheNextChange) {
   EXPECT_EQ(plane_.objects, (Objects{{PeerNumber(1), "a"}}));
 }
 
+TEST_F(NodeSyncTest, AFullDiskIsNoProblemOnceNothingIsLeftToApply) {
+  Connect();
+  Run();
+  plane_.is_full = true;
+  Change({{PeerNumber(1), "a"}});
+  Run();
+  ASSERT_NE(sync_.problem(), "");
+  Change({}, {PeerNumber(1)});
+  EXPECT_THAT(Poll(), IsEmpty());
+  EXPECT_EQ(sync_.problem(), "");
+  EXPECT_EQ(sync_.settled_revision(), 3U);
+}
+
 }  // namespace
 }  // namespace adit::sync

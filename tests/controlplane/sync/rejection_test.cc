@@ -156,6 +156,32 @@ TEST_F(Rejections, OfAVersionThatHasChangedSinceDoNotCount) {
   EXPECT_EQ(plane_.objects.at(PeerNumber(1)), "a");
 }
 
+TEST_F(Rejections, WhoseCureHasChangedSinceDoNotCount) {
+  Change({{PeerNumber(1), "a"}});
+  Run();
+  Change({{PeerNumber(2), "a"}});  // the address of the first
+  const auto delta = PollOne<Delta>();
+  Change({}, {PeerNumber(1)});
+  Handle(*plane_.Receive(delta));
+  EXPECT_THAT(Rejected(), IsEmpty());
+  EXPECT_EQ(Run(), 1);
+  EXPECT_EQ(plane_.objects.count(PeerNumber(1)), 0U);
+  EXPECT_EQ(plane_.objects.at(PeerNumber(2)), "a");
+}
+
+TEST_F(Rejections, OfWhatWaitsForAnObjectThatIsSentAgainDoNotCount) {
+  sync_.HandleDisconnected(now_);
+  Change({{PeerNumber(1), "a"}, {PeerNumber(2), "a"}, {Wiki(), "w"}, {GrantOf(2, "wiki"), "g"}});
+  plane_ = ModelDataPlane();
+  Connect();
+  const auto snapshot = PollOne<SnapshotChunk>();
+  Change({{PeerNumber(1), "b"}});  // cures the second peer, and with it the grant
+  Handle(*plane_.Receive(snapshot));
+  EXPECT_THAT(Rejected(), IsEmpty());
+  EXPECT_EQ(Run(), 1);
+  EXPECT_EQ(plane_.objects.at(GrantOf(2, "wiki")), "g");
+}
+
 TEST_F(Rejections, OfWhatWasNotSentAreNoReason) {
   Change({{PeerNumber(1), "a"}});
   const auto delta = PollOne<Delta>();

@@ -237,7 +237,10 @@ class Schedule {
   void Settle() {
     is_kind_ = true;
     plane_.is_full = false;
-    Connect();
+    // A session that lives goes on: connecting anew would try again what must be tried without it.
+    if (!is_connected_) {
+      Connect();
+    }
     for (int round = 0; round < 200; ++round) {
       PollHub();
       if (!is_connected_) {
