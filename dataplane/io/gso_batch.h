@@ -102,13 +102,17 @@ struct GsoBatch {
 
   // Whether the train, or its beginning, may be appended; not whether order allows it.
   [[nodiscard]] bool Accepts(const Train& train, const packet::DatagramPath& train_path) const {
-    if (is_sealed) return false;
+    if (is_sealed) {
+      return false;
+    }
     const bool is_equal_in_size = train.segment_size == segment_size;
     // Only a lone datagram ends a train, and only its own flow's: a stranger's small packet would
     // cost the train its next segments.
     const bool is_short_end =
         train.count == 1 && train.segment_size < segment_size && train.flow_hash == last_flow;
-    if (!is_equal_in_size && !is_short_end) return false;
+    if (!is_equal_in_size && !is_short_end) {
+      return false;
+    }
     const bool has_room = bytes + train.segment_size <= max_bytes;
     return has_room && train_path == path;
   }

@@ -17,10 +17,16 @@ void RelaxProcessor() {
 
 bool BufferPause::Pause(std::uint32_t attempt) {
   const Instant now = clock_.Read().boot;
-  if (attempt == 0) started_ = now;
-  if (now - started_ >= kLimit) return false;
+  if (attempt == 0) {
+    started_ = now;
+  }
+  if (now - started_ >= kLimit) {
+    return false;
+  }
   if (attempt < kSpinningAttempts) {
-    for (std::uint32_t i = 0; i < (1U << attempt); ++i) RelaxProcessor();
+    for (std::uint32_t i = 0; i < (1U << attempt); ++i) {
+      RelaxProcessor();
+    }
   } else {
     ::sched_yield();
   }

@@ -14,15 +14,23 @@ ControlLane::Added ControlLane::Add(ByteSpan datagram, const packet::DatagramPat
                                     const std::array<bool, kFamilyCount>& is_suspended) {
   const bool is_sendable =
       !datagram.empty() && datagram.size() <= kMaxDatagramSize && path.remote.is_set();
-  if (!is_sendable) return Added::kNo;
+  if (!is_sendable) {
+    return Added::kNo;
+  }
 
   Added added = Added::kYes;
   if (size_ == kCapacity) {
-    if (kind == packet::ControlKind::kCookieReply) return Added::kNo;
+    if (kind == packet::ControlKind::kCookieReply) {
+      return Added::kNo;
+    }
     std::size_t victim = OldestCookieReply();
     const bool own_family_moves = !is_suspended[IndexOf(path.remote.address.family())];
-    if (victim == kCapacity && own_family_moves) victim = OldestOfSuspended(is_suspended);
-    if (victim == kCapacity) return Added::kNo;
+    if (victim == kCapacity && own_family_moves) {
+      victim = OldestOfSuspended(is_suspended);
+    }
+    if (victim == kCapacity) {
+      return Added::kNo;
+    }
     RemoveAt(victim);
     added = Added::kInPlaceOfAnother;
   }
@@ -44,7 +52,9 @@ void ControlLane::RemoveAt(std::size_t i) {
 
 std::size_t ControlLane::OldestCookieReply() const {
   for (std::size_t i = 0; i < size_; ++i) {
-    if (At(i).kind == packet::ControlKind::kCookieReply) return i;
+    if (At(i).kind == packet::ControlKind::kCookieReply) {
+      return i;
+    }
   }
   return kCapacity;
 }
@@ -52,7 +62,9 @@ std::size_t ControlLane::OldestCookieReply() const {
 std::size_t ControlLane::OldestOfSuspended(
     const std::array<bool, kFamilyCount>& is_suspended) const {
   for (std::size_t i = 0; i < size_; ++i) {
-    if (is_suspended[IndexOf(At(i).path.remote.address.family())]) return i;
+    if (is_suspended[IndexOf(At(i).path.remote.address.family())]) {
+      return i;
+    }
   }
   return kCapacity;
 }

@@ -26,7 +26,9 @@ const DrainReport& GsoQueue::Drain(BatchSender& sender, Instant now) {
   no_buffers_attempts_ = 0;
   for (FamilyState& family : families_) {
     const bool has_waited = family.wait == FamilyState::Wait::kBuffers && now >= family.retry_at;
-    if (!has_waited) continue;
+    if (!has_waited) {
+      continue;
+    }
     family.wait = FamilyState::Wait::kNone;
     family.retry_at = Instant::Max();
   }
@@ -38,7 +40,9 @@ const DrainReport& GsoQueue::Drain(BatchSender& sender, Instant now) {
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
     FamilyState& family = families_[i];
     // Nothing was refused for want of room, or nothing was there to be: no wait goes on.
-    if (!family.is_suspended()) family.not_writable_since = Instant::Max();
+    if (!family.is_suspended()) {
+      family.not_writable_since = Instant::Max();
+    }
     report_.await_writable[i] = family.wait == FamilyState::Wait::kWritable;
     report_.retry_at = std::min(report_.retry_at, family.retry_at);
   }
@@ -67,14 +71,18 @@ void GsoQueue::DrainControl(BatchSender& sender, Instant now) {
                       .is_control = true,
                       .peer = ForgottenSource::kNoPeer};
     family_waits = SendAll(outgoing, sender, now) == Outcome::kSuspended;
-    if (!family_waits) control_.RemoveAt(i);
+    if (!family_waits) {
+      control_.RemoveAt(i);
+    }
   }
 }
 
 void GsoQueue::DrainData(BatchSender& sender, Instant now) {
   for (FamilyState& family : families_) {
     const bool can_resume = family.half_sent != kNoLane && !family.is_suspended();
-    if (can_resume) ServeLane(family.half_sent, sender, now);
+    if (can_resume) {
+      ServeLane(family.half_sent, sender, now);
+    }
   }
   for (LaneIndex lane = NextServable(); lane != kNoLane; lane = NextServable()) {
     ServeLane(lane, sender, now);
@@ -85,11 +93,15 @@ void GsoQueue::DrainData(BatchSender& sender, Instant now) {
 // (What is behind a batch that waits, waits with it, whatever its family.)
 LaneIndex GsoQueue::NextServable() const {
   const LaneIndex start = lanes_.next_turn();
-  if (start == kNoLane) return kNoLane;
+  if (start == kNoLane) {
+    return kNoLane;
+  }
   LaneIndex lane = start;
   do {
     const GsoBatch& first = lanes_.batch(lanes_.FirstOf(lane));
-    if (!families_[IndexOf(first.path.remote.address.family())].is_suspended()) return lane;
+    if (!families_[IndexOf(first.path.remote.address.family())].is_suspended()) {
+      return lane;
+    }
     lane = lanes_.After(lane);
   } while (lane != start);
   return kNoLane;
@@ -112,7 +124,9 @@ void GsoQueue::ServeLane(LaneIndex lane, BatchSender& sender, Instant now) {
   if (outcome == Outcome::kSuspended) {
     // Still its turn: it was not served.
     lanes_.SetNextTurn(lane);
-    if (batch.sent > 0) StateOf(batch.path).half_sent = lane;
+    if (batch.sent > 0) {
+      StateOf(batch.path).half_sent = lane;
+    }
     return;
   }
   lanes_.SetNextTurn(lanes_.After(lane));
@@ -127,15 +141,15 @@ GsoQueue::Outcome GsoQueue::SendAll(Outgoing& outgoing, BatchSender& sender, Ins
     const std::uint32_t left = outgoing.count - outgoing.sent;
     attempt.used_gso = left > 1 && refusals_.AllowsGso(outgoing.path.remote.address, now);
     attempt.has_source = outgoing.path.source != packet::LocalSource{};
-    const SendResult result =
-        sender.Send({.bytes = outgoing.bytes.subspan(outgoing.sent * outgoing.segment_size),
-                     .segment_size = outgoing.segment_size,
-                     .count = left,
-                     .path = outgoing.path,
-                     .use_gso = attempt.used_gso,
-                     .is_control = outgoing.is_control,
-                     .peer = outgoing.peer,
-                     .epoch = outgoing.epoch});
+    const SendResult result = sender.Send(
+        {.bytes = outgoing.bytes.subspan(std::size_t{outgoing.sent} * outgoing.segment_size),
+         .segment_size = outgoing.segment_size,
+         .count = left,
+         .path = outgoing.path,
+         .use_gso = attempt.used_gso,
+         .is_control = outgoing.is_control,
+         .peer = outgoing.peer,
+         .epoch = outgoing.epoch});
     assert(result.datagrams_sent <= left);
     ++report_.sends;
     ++counters_.sends;
@@ -144,9 +158,13 @@ GsoQueue::Outcome GsoQueue::SendAll(Outgoing& outgoing, BatchSender& sender, Ins
       outgoing.sent += result.datagrams_sent;
       attempt.was_sent_again = false;  // the error belongs to another datagram than the last one
     }
-    if (outgoing.sent == outgoing.count) return Outcome::kFinished;
+    if (outgoing.sent == outgoing.count) {
+      return Outcome::kFinished;
+    }
     const bool was_cut_short = result.datagrams_sent > 0 && result.error == 0;
-    if (was_cut_short) continue;
+    if (was_cut_short) {
+      continue;
+    }
 
     const Remedy remedy = RemedyFor(result.error, attempt);
     NoteRemedy(result.error, remedy, outgoing.path);
@@ -155,7 +173,9 @@ GsoQueue::Outcome GsoQueue::SendAll(Outgoing& outgoing, BatchSender& sender, Ins
         Suspend(family, FamilyState::Wait::kWritable, now);
         return Outcome::kSuspended;
       case Remedy::kAwaitBuffers:
-        if (AwaitBuffers(sender)) break;
+        if (AwaitBuffers(sender)) {
+          break;
+        }
         Suspend(family, FamilyState::Wait::kBuffers, now);
         return Outcome::kSuspended;
       case Remedy::kSendAgain:
@@ -184,8 +204,9 @@ bool GsoQueue::AwaitBuffers(BatchSender& sender) {
 }
 
 void GsoQueue::Suspend(FamilyState& family, FamilyState::Wait wait, Instant now) {
-  if (!family.is_suspended())
+  if (!family.is_suspended()) {
     ++counters_.suspends[static_cast<std::size_t>(&family - &families_[0])];
+  }
   family.wait = wait;
   family.not_writable_since = std::min(family.not_writable_since, now);
   family.retry_at = wait == FamilyState::Wait::kBuffers ? now + kNoBuffersRetry : Instant::Max();
@@ -203,9 +224,13 @@ void GsoQueue::NoteSent(const Outgoing& outgoing, std::uint32_t datagrams, bool 
   }
   report_.data_datagrams += datagrams;
   counters_.data_datagrams += datagrams;
-  if (used_gso) ++counters_.gso_sends;
+  if (used_gso) {
+    ++counters_.gso_sends;
+  }
   const bool was_cut_from_train = !used_gso && outgoing.count > 1;
-  if (was_cut_from_train) counters_.datagrams_without_gso += datagrams;
+  if (was_cut_from_train) {
+    counters_.datagrams_without_gso += datagrams;
+  }
 }
 
 void GsoQueue::NoteRemedy(int error, Remedy remedy, const packet::DatagramPath& path) {
@@ -225,7 +250,9 @@ void GsoQueue::RemoveBatch(BatchIndex index) {
   const GsoBatch& batch = lanes_.batch(index);
   FamilyState& family = StateOf(batch.path);
   const bool was_half_sent = batch.sent > 0 && family.half_sent == lanes_.LaneOf(batch.peer);
-  if (was_half_sent) family.half_sent = kNoLane;
+  if (was_half_sent) {
+    family.half_sent = kNoLane;
+  }
   lanes_.Remove(index);
   buffers_.GiveBack(index);
 }

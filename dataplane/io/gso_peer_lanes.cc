@@ -14,7 +14,9 @@ PeerLanes::PeerLanes() {
 LanePlacement PeerLanes::Place(std::uint32_t peer, const Train& train,
                                const packet::DatagramPath& path) const {
   LanePlacement placement{.lane = LaneOf(peer)};
-  if (placement.lane == kNoLane) return placement;
+  if (placement.lane == kNoLane) {
+    return placement;
+  }
   const Lane& lane = lanes_[placement.lane];
 
   // From the back to `last`: everything passed is at or behind it. The first of those that accept
@@ -22,10 +24,16 @@ LanePlacement PeerLanes::Place(std::uint32_t peer, const Train& train,
   BatchIndex last = lane.last;
   for (; last != kNoBatch; last = batches_[last].previous) {
     const GsoBatch& batch = batches_[last];
-    if (batch.Accepts(train, path)) placement.join = last;
-    if (batch.flows.MayHold(train.flow_hash)) break;
+    if (batch.Accepts(train, path)) {
+      placement.join = last;
+    }
+    if (batch.flows.MayHold(train.flow_hash)) {
+      break;
+    }
   }
-  if (placement.join != kNoBatch || last == kNoBatch) return placement;
+  if (placement.join != kNoBatch || last == kNoBatch) {
+    return placement;
+  }
 
   // A batch opened in the current epoch goes behind all that are as large or larger.
   const bool is_in_earlier_epoch = batches_[last].epoch < lane.epoch;
@@ -40,7 +48,9 @@ void PeerLanes::Open(BatchIndex index, LanePlacement placement, std::uint32_t pe
   const LaneIndex lane_index = placement.lane == kNoLane ? OpenLane(peer) : placement.lane;
   Lane& lane = lanes_[lane_index];
   assert(lane.peer == peer);
-  if (placement.starts_epoch) lane.epoch = ++epoch_;
+  if (placement.starts_epoch) {
+    lane.epoch = ++epoch_;
+  }
 
   GsoBatch& batch = batches_[index];
   assert(batch.count == 0);
@@ -69,9 +79,13 @@ void PeerLanes::InsertByPosition(Lane& lane, BatchIndex index) {
 
 bool PeerLanes::StartEpoch(std::uint32_t peer) {
   const LaneIndex index = LaneOf(peer);
-  if (index == kNoLane) return false;
+  if (index == kNoLane) {
+    return false;
+  }
   Lane& lane = lanes_[index];
-  for (BatchIndex i = lane.first; i != kNoBatch; i = batches_[i].next) batches_[i].is_sealed = true;
+  for (BatchIndex i = lane.first; i != kNoBatch; i = batches_[i].next) {
+    batches_[i].is_sealed = true;
+  }
   lane.epoch = ++epoch_;
   return true;
 }
@@ -83,7 +97,9 @@ void PeerLanes::CloseFirstEpoch(LaneIndex lane_index) {
        i = batches_[i].next) {
     batches_[i].is_sealed = true;
   }
-  if (lane.epoch == closed) lane.epoch = ++epoch_;
+  if (lane.epoch == closed) {
+    lane.epoch = ++epoch_;
+  }
 }
 
 void PeerLanes::Remove(BatchIndex index) {
@@ -97,12 +113,16 @@ void PeerLanes::Remove(BatchIndex index) {
   batch.count = batch.bytes = batch.sent = 0;
   batch.is_sealed = false;
   batch.flows.Clear();
-  if (lane.first == kNoBatch) CloseLane(lane_index);
+  if (lane.first == kNoBatch) {
+    CloseLane(lane_index);
+  }
 }
 
 LaneIndex PeerLanes::LaneOf(std::uint32_t peer) const {
   LaneIndex index = buckets_[BucketOf(peer)];
-  while (index != kNoLane && lanes_[index].peer != peer) index = lanes_[index].next_in_bucket;
+  while (index != kNoLane && lanes_[index].peer != peer) {
+    index = lanes_[index].next_in_bucket;
+  }
   return index;
 }
 
@@ -131,11 +151,15 @@ LaneIndex PeerLanes::OpenLane(std::uint32_t peer) {
 void PeerLanes::CloseLane(LaneIndex index) {
   const Lane& lane = lanes_[index];
   LaneIndex* link = &buckets_[BucketOf(lane.peer)];
-  while (*link != index) link = &lanes_[*link].next_in_bucket;
+  while (*link != index) {
+    link = &lanes_[*link].next_in_bucket;
+  }
   *link = lane.next_in_bucket;
 
   const bool is_only_lane = lane.after == index;
-  if (next_turn_ == index) next_turn_ = is_only_lane ? kNoLane : lane.after;
+  if (next_turn_ == index) {
+    next_turn_ = is_only_lane ? kNoLane : lane.after;
+  }
   lanes_[lane.before].after = lane.after;
   lanes_[lane.after].before = lane.before;
   free_lanes_[free_lane_count_++] = index;
@@ -153,7 +177,9 @@ bool PeerLanes::LaneInvariantsHold(const Lane& lane, std::size_t& batches) const
                           batch.bytes <= batch.count * batch.segment_size;
     const bool is_touched_only_if_sealed = batch.sent == 0 || batch.is_sealed;
     const bool knows_its_last = batch.flows.MayHold(batch.last_flow);
-    if (!belongs_here || !is_whole || !is_touched_only_if_sealed || !knows_its_last) return false;
+    if (!belongs_here || !is_whole || !is_touched_only_if_sealed || !knows_its_last) {
+      return false;
+    }
     if (previous != nullptr) {
       const bool is_in_later_epoch = previous->epoch < batch.epoch;
       const bool is_smaller = previous->segment_size > batch.segment_size;
@@ -161,7 +187,9 @@ bool PeerLanes::LaneInvariantsHold(const Lane& lane, std::size_t& batches) const
           previous->segment_size == batch.segment_size && previous->created < batch.created;
       const bool is_behind =
           is_in_later_epoch || (previous->epoch == batch.epoch && (is_smaller || is_younger));
-      if (!is_behind || batch.sent > 0) return false;
+      if (!is_behind || batch.sent > 0) {
+        return false;
+      }
     }
     previous = &batch;
   }
@@ -176,7 +204,9 @@ bool PeerLanes::InvariantsHold(std::size_t batches_in_use) const {
     do {
       const Lane& lane = lanes_[index];
       const bool is_linked = lanes_[lane.after].before == index && LaneOf(lane.peer) == index;
-      if (!is_linked || !LaneInvariantsHold(lane, batches) || ++lanes > kBufferCount) return false;
+      if (!is_linked || !LaneInvariantsHold(lane, batches) || ++lanes > kBufferCount) {
+        return false;
+      }
       index = lane.after;
     } while (index != next_turn_);
   }

@@ -15,7 +15,9 @@ packet::Reservation GsoQueue::ReserveTrain(const packet::TrainRequest& request,
   const bool is_sendable = request.count > 0 && request.last_size > 0 &&
                            request.last_size <= request.segment_size &&
                            request.segment_size <= kMaxSegmentSize && path.remote.is_set();
-  if (!is_sendable) return {};
+  if (!is_sendable) {
+    return {};
+  }
 
   const Train train = Train::Of(request);
   const LanePlacement placement = lanes_.Place(request.peer, train, path);
@@ -36,7 +38,9 @@ packet::Reservation GsoQueue::ReserveTrain(const packet::TrainRequest& request,
   const std::size_t reserve =
       send_class == packet::SendClass::kSlowPath ? kBuffersPerSuperPacket : 0;
   const bool has_room = buffers_needed == 0 || buffers_.free_count() >= buffers_needed + reserve;
-  if (!has_room) return {};
+  if (!has_room) {
+    return {};
+  }
 
   if (!joins) {
     granted = DatagramsThatFit(train, 0, 0, max_bytes);
@@ -66,7 +70,9 @@ void GsoQueue::Commit() {
     lanes_.Open(index, pending_.placement, pending_.peer, pending_.train.segment_size,
                 pending_.path);
     ++counters_.batches;
-    if (pending_.placement.starts_epoch) ++counters_.epochs;
+    if (pending_.placement.starts_epoch) {
+      ++counters_.epochs;
+    }
   }
   lanes_.batch(index).Append(pending_.train, pending_.count, pending_.bytes);
 }
@@ -80,18 +86,24 @@ bool GsoQueue::SendControl(ByteSpan datagram, const packet::DatagramPath& path,
                            packet::ControlKind kind) {
   const ControlLane::Added added = control_.Add(
       datagram, path, kind, {families_[0].is_suspended(), families_[1].is_suspended()});
-  if (added == ControlLane::Added::kInPlaceOfAnother) ++counters_.control_evicted;
+  if (added == ControlLane::Added::kInPlaceOfAnother) {
+    ++counters_.control_evicted;
+  }
   return added != ControlLane::Added::kNo;
 }
 
 void GsoQueue::StartEpoch(std::uint32_t peer) {
   assert(!pending_.is_outstanding);
-  if (lanes_.StartEpoch(peer)) ++counters_.epochs;
+  if (lanes_.StartEpoch(peer)) {
+    ++counters_.epochs;
+  }
 }
 
 void GsoQueue::HandleWritable(IpFamily family) {
   FamilyState& state = families_[IndexOf(family)];
-  if (state.wait == FamilyState::Wait::kWritable) state.wait = FamilyState::Wait::kNone;
+  if (state.wait == FamilyState::Wait::kWritable) {
+    state.wait = FamilyState::Wait::kNone;
+  }
 }
 
 void GsoQueue::HandleRouteEvent() { refusals_.HandleRouteEvent(); }
@@ -106,11 +118,17 @@ void GsoQueue::HandleSocketReplaced(IpFamily family, bool bears_gso) {
 
 bool GsoQueue::InvariantsHold() const {
   const std::size_t in_use = kBufferCount - buffers_.free_count();
-  if (!lanes_.InvariantsHold(in_use)) return false;
+  if (!lanes_.InvariantsHold(in_use)) {
+    return false;
+  }
   for (const FamilyState& family : families_) {
-    if (family.half_sent == kNoLane) continue;
+    if (family.half_sent == kNoLane) {
+      continue;
+    }
     const GsoBatch& first = lanes_.batch(lanes_.FirstOf(family.half_sent));
-    if (first.sent == 0) return false;
+    if (first.sent == 0) {
+      return false;
+    }
   }
   return true;
 }

@@ -44,6 +44,7 @@ namespace adit::io {
 class GsoQueue final : public packet::DatagramSink {
  public:
   GsoQueue();
+  ~GsoQueue() override = default;
   GsoQueue(const GsoQueue&) = delete;
   GsoQueue& operator=(const GsoQueue&) = delete;
 

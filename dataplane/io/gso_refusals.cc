@@ -23,7 +23,9 @@ Remedy RemedyFor(int error, const Attempt& attempt) {
 
     // The source address is no longer ours, or (seen on some routes) GSO is not possible there.
     case EINVAL:
-      if (attempt.has_source) return Remedy::kWithoutSource;
+      if (attempt.has_source) {
+        return Remedy::kWithoutSource;
+      }
       return attempt.used_gso ? Remedy::kWithoutGsoToDestination : Remedy::kDrop;
 
     // No route from that source, or none at all.
@@ -46,10 +48,16 @@ Remedy RemedyFor(int error, const Attempt& attempt) {
 }
 
 bool RefusalMemory::AllowsGso(const IpAddress& destination, Instant now) {
-  if (is_off_on_socket_[IndexOf(destination.family())]) return false;
+  if (is_off_on_socket_[IndexOf(destination.family())]) {
+    return false;
+  }
   for (std::size_t i = 0; i < destination_count_; ++i) {
-    if (destinations_[i].address != destination) continue;
-    if (now < destinations_[i].off_until) return false;
+    if (destinations_[i].address != destination) {
+      continue;
+    }
+    if (now < destinations_[i].off_until) {
+      return false;
+    }
     destinations_[i] = destinations_[--destination_count_];
     return true;
   }
@@ -74,7 +82,9 @@ void RefusalMemory::TurnGsoOffTo(const IpAddress& destination, Instant now) {
 
 bool RefusalMemory::IsFirst(int error, Remedy remedy) {
   const std::size_t bit = ErrnoIndex(error) * kRemedyCount + static_cast<std::size_t>(remedy);
-  if (reported_.test(bit)) return false;
+  if (reported_.test(bit)) {
+    return false;
+  }
   reported_.set(bit);
   return true;
 }

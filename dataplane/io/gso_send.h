@@ -89,7 +89,9 @@ template <typename T, std::size_t N>
 class BoundedList {
  public:
   void Add(const T& value) {
-    if (size_ < N) values_[size_++] = value;
+    if (size_ < N) {
+      values_[size_++] = value;
+    }
   }
   void Clear() { size_ = 0; }
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -6,7 +6,9 @@
 namespace adit::io {
 
 std::uint32_t GsoQueue::GiveUpIfStuck(const Underlay& underlay, Instant now) {
-  if (!IsStuckCheckDue(now)) return 0;
+  if (!IsStuckCheckDue(now)) {
+    return 0;
+  }
   const auto is_unwritable_for_long = [&](std::size_t i) {
     return families_[i].is_suspended() && families_[i].not_writable_since + kStuckAfter <= now;
   };
@@ -19,11 +21,15 @@ std::uint32_t GsoQueue::GiveUpIfStuck(const Underlay& underlay, Instant now) {
     // Both unwritable: it is the host that lost its link, and waiting costs nobody anything.
     const bool other_is_live =
         underlay.carried_data_recently[other] && !is_unwritable_for_long(other);
-    if (!is_unwritable_for_long(i) || !keeps_tun_from_being_read || !other_is_live) continue;
+    if (!is_unwritable_for_long(i) || !keeps_tun_from_being_read || !other_is_live) {
+      continue;
+    }
 
     while (buffers_.free_count() < kBuffersFreedWhenStuck) {
       const BatchIndex oldest = OldestOf(kFamilies[i]);
-      if (oldest == kNoBatch) break;
+      if (oldest == kNoBatch) {
+        break;
+      }
       given_up += lanes_.batch(oldest).count - lanes_.batch(oldest).sent;
       RemoveBatch(oldest);
     }
@@ -34,11 +40,15 @@ std::uint32_t GsoQueue::GiveUpIfStuck(const Underlay& underlay, Instant now) {
 }
 
 Instant GsoQueue::PollStuckCheck() const {
-  if (HasRoomForSuperPacket()) return Instant::Max();
+  if (HasRoomForSuperPacket()) {
+    return Instant::Max();
+  }
   Instant due = Instant::Max();
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
     const bool may_be_stuck = families_[i].is_suspended() && IsWaitedFor(kFamilies[i]);
-    if (may_be_stuck) due = std::min(due, families_[i].not_writable_since + kStuckAfter);
+    if (may_be_stuck) {
+      due = std::min(due, families_[i].not_writable_since + kStuckAfter);
+    }
   }
   return std::max(due, next_stuck_check_);
 }
@@ -52,9 +62,13 @@ bool GsoQueue::IsWaitedFor(IpFamily family) const {
   LaneIndex lane = start;
   while (lane != kNoLane) {
     const GsoBatch& first = lanes_.batch(lanes_.FirstOf(lane));
-    if (first.path.remote.address.family() == family) return true;
+    if (first.path.remote.address.family() == family) {
+      return true;
+    }
     lane = lanes_.After(lane);
-    if (lane == start) break;
+    if (lane == start) {
+      break;
+    }
   }
   return false;
 }
@@ -65,9 +79,13 @@ BatchIndex GsoQueue::OldestOf(IpFamily family) const {
     const auto index = static_cast<BatchIndex>(i);
     const GsoBatch& batch = lanes_.batch(index);
     const bool is_in_use = batch.count > 0;
-    if (!is_in_use || batch.path.remote.address.family() != family) continue;
+    if (!is_in_use || batch.path.remote.address.family() != family) {
+      continue;
+    }
     const bool is_older = oldest == kNoBatch || batch.created < lanes_.batch(oldest).created;
-    if (is_older) oldest = index;
+    if (is_older) {
+      oldest = index;
+    }
   }
   return oldest;
 }

@@ -27,7 +27,9 @@ static_assert(sizeof(SetLinkRequest) == NLMSG_LENGTH(sizeof(ifinfomsg)) + RTA_LE
 
 absl::StatusOr<LinkLimits> LinkLimits::Open(Syscalls& syscalls) {
   UniqueFd fd(syscalls.Socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!fd.is_open()) return ErrnoStatus(-fd.Release(), "open an rtnetlink socket");
+  if (!fd.is_open()) {
+    return ErrnoStatus(-fd.Release(), "open an rtnetlink socket");
+  }
   return LinkLimits(syscalls, std::move(fd));
 }
 
@@ -35,7 +37,9 @@ absl::StatusOr<std::uint32_t> LinkLimits::IndexOf(const std::string& name) {
   ifreq request{};
   name.copy(request.ifr_name, IFNAMSIZ - 1);
   const int result = syscalls_->Ioctl(fd_.get(), SIOCGIFINDEX, &request);
-  if (result < 0) return ErrnoStatus(-result, "read the index of " + name);
+  if (result < 0) {
+    return ErrnoStatus(-result, "read the index of " + name);
+  }
   return static_cast<std::uint32_t>(request.ifr_ifindex);
 }
 
@@ -64,14 +68,18 @@ absl::Status LinkLimits::SetAttribute(std::uint32_t index, std::uint16_t attribu
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   const auto sent = Uninterrupted([&] { return syscalls_->SendMsg(fd_.get(), &message, 0); });
-  if (sent < 0) return ErrnoStatus(static_cast<int>(-sent), operation);
+  if (sent < 0) {
+    return ErrnoStatus(static_cast<int>(-sent), operation);
+  }
 
   // The kernel has answered when sendmsg returns: header, then 0 or -errno.
   std::array<std::uint8_t, 512> answer{};
   part = {answer.data(), answer.size()};
   const auto size =
       Uninterrupted([&] { return syscalls_->RecvMsg(fd_.get(), &message, MSG_DONTWAIT); });
-  if (size < 0) return ErrnoStatus(static_cast<int>(-size), operation);
+  if (size < 0) {
+    return ErrnoStatus(static_cast<int>(-size), operation);
+  }
   const bool is_whole = static_cast<std::size_t>(size) >= NLMSG_LENGTH(sizeof(std::int32_t));
   if (!is_whole || LoadNative<nlmsghdr>(answer.data()).nlmsg_type != NLMSG_ERROR) {
     return Internal(std::string(operation) + ": rtnetlink answered something else");

@@ -43,7 +43,9 @@ template <typename Call>
 auto Uninterrupted(Call call) {
   for (;;) {
     const auto result = call();
-    if (result != -EINTR) return result;
+    if (result != -EINTR) {
+      return result;
+    }
   }
 }
 

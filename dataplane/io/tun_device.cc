@@ -91,7 +91,9 @@ absl::StatusOr<TunDevice> TunDevice::Open(Syscalls& syscalls, const TunOptions& 
 
 absl::Status TunDevice::Attach(const std::string& name) {
   const int fd = syscalls_->Open(kTunPath, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return OpenError(-fd);
+  if (fd < 0) {
+    return OpenError(-fd);
+  }
   fd_.Reset(fd);
 
   ifreq request{};
@@ -99,7 +101,9 @@ absl::Status TunDevice::Attach(const std::string& name) {
   // Never IFF_MULTI_QUEUE: a second process could attach, and take half of the packets.
   request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
   const int attached = syscalls_->Ioctl(fd, TUNSETIFF, &request);
-  if (attached < 0) return AttachError(-attached, name);
+  if (attached < 0) {
+    return AttachError(-attached, name);
+  }
   name_ = name;
 
   // A persistent interface may remember another size from another program.

@@ -21,7 +21,9 @@ TunReader::TunReader(Syscalls& syscalls, int tun_fd)
 TunRead TunReader::Read() {
   const std::ptrdiff_t result =
       Uninterrupted([this] { return syscalls_.Read(fd_, buffer_.get(), kBufferSize); });
-  if (result == -EAGAIN) return {.outcome = Outcome::kEmpty, .packet = {}, .error = 0};
+  if (result == -EAGAIN) {
+    return {.outcome = Outcome::kEmpty, .packet = {}, .error = 0};
+  }
   if (result < 0) {
     ++counters_.failures;
     return {.outcome = Outcome::kFailed, .packet = {}, .error = static_cast<int>(-result)};

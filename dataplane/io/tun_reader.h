@@ -44,6 +44,7 @@ class TunReader {
  public:
   // Borrows both.
   TunReader(Syscalls& syscalls, int tun_fd);
+  ~TunReader() = default;
   TunReader(const TunReader&) = delete;
   TunReader& operator=(const TunReader&) = delete;
 

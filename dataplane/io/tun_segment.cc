@@ -31,7 +31,9 @@ bool ReadIpHeader(ByteSpan packet, TunSegment& segment, std::uint8_t& protocol) 
 }
 
 bool ReadTcpHeader(const std::uint8_t* tcp, std::size_t available, TunSegment& segment) {
-  if (available < 20) return false;
+  if (available < 20) {
+    return false;
+  }
   const auto header_size = static_cast<std::uint16_t>((tcp[12] >> 4) * 4);
   const std::uint8_t flags = tcp[13];
   const bool is_plain = (flags & ~(kFin | kPsh | kEce)) == kAck;
@@ -61,7 +63,9 @@ std::optional<TunSegment> TunSegment::Of(ByteSpan packet) {
       protocol == packet::kProtocolTcp
           ? ReadTcpHeader(transport, available, segment)
           : protocol == packet::kProtocolUdp && ReadUdpHeader(transport, available, segment);
-  if (!is_mergeable) return std::nullopt;
+  if (!is_mergeable) {
+    return std::nullopt;
+  }
   segment.payload_length = static_cast<std::uint16_t>(packet.size() - segment.header_length);
   return segment;
 }

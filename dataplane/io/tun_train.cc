@@ -37,7 +37,9 @@ std::uint8_t ProtocolOf(const TunSegment& segment) {
 bool CopyVerified(const TunSegment& segment, ByteSpan packet, std::uint8_t* to) {
   const bool is_ip_right =
       segment.is_v6 || packet::Fold(packet::SumBytes(packet.first(20))) == kSumOfValid;
-  if (!is_ip_right) return false;
+  if (!is_ip_right) {
+    return false;
+  }
   const std::size_t transport = segment.transport_offset;
   const std::uint64_t headers = packet::SumBytes(
       packet.subspan(transport, segment.header_length - transport),
@@ -74,29 +76,43 @@ bool TunTrain::Continues(const TunSegment& segment, ByteSpan packet) const {
   const bool has_room = !is_complete_ && count_ < max_count &&
                         segment.payload_length <= first_.payload_length &&
                         size_ + segment.payload_length <= packet::kMaxSuperPacketSize;
-  if (!has_same_form || !has_room) return false;
+  if (!has_same_form || !has_room) {
+    return false;
+  }
 
   const std::uint8_t* ours = count_ == 1 ? alone_.data() : buffer_.get() + kVirtioHeaderSize;
   const std::uint8_t* theirs = packet.data();
-  if (!HaveEqualIpHeaders(ours, theirs, first_.is_v6)) return false;
+  if (!HaveEqualIpHeaders(ours, theirs, first_.is_v6)) {
+    return false;
+  }
   if (!first_.is_v6) {
     const auto grown_by = static_cast<std::uint16_t>(LoadBe16(theirs + 4) - LoadBe16(ours + 4));
     const bool may_stay = (theirs[6] & kDontFragment) != 0;
     const bool is_next_id = count_ == 1 ? grown_by == 1 || (grown_by == 0 && may_stay)
                                         : LoadBe16(theirs + 4) == next_id_;
-    if (!is_next_id) return false;
+    if (!is_next_id) {
+      return false;
+    }
   }
   const std::size_t at = first_.transport_offset;
-  if (!first_.is_tcp) return AreEqual(ours, theirs, at, at + 4);
+  if (!first_.is_tcp) {
+    return AreEqual(ours, theirs, at, at + 4);
+  }
   return LoadBe32(theirs + at + 4) == next_sequence_ &&
          HaveEqualTcpHeaders(ours + at, theirs + at, first_.header_length - at);
 }
 
 bool TunTrain::Join(const TunSegment& segment, ByteSpan packet) {
-  if (!Continues(segment, packet)) return false;
-  if (!CopyVerified(segment, packet, bytes() + size_)) return false;
+  if (!Continues(segment, packet)) {
+    return false;
+  }
+  if (!CopyVerified(segment, packet, bytes() + size_)) {
+    return false;
+  }
   if (count_ == 1) {
-    if (!CopyVerified(first_, alone_, bytes() + first_.header_length)) return false;
+    if (!CopyVerified(first_, alone_, bytes() + first_.header_length)) {
+      return false;
+    }
     std::memcpy(bytes(), alone_.data(), first_.header_length);
     alone_ = {};
     if (!first_.is_v6) {
@@ -109,7 +125,9 @@ bool TunTrain::Join(const TunSegment& segment, ByteSpan packet) {
   if (!first_.is_v6) {
     next_id_ = static_cast<std::uint16_t>(LoadBe16(packet.data() + 4) + id_step_);
   }
-  if (segment.is_tcp) end_flags_ = packet[segment.transport_offset + std::size_t{13}] & kEndFlags;
+  if (segment.is_tcp) {
+    end_flags_ = packet[segment.transport_offset + std::size_t{13}] & kEndFlags;
+  }
   const bool is_full = count_ == (first_.is_tcp ? packet::kMaxSegments : kMaxUdpSegments) ||
                        size_ + first_.payload_length > packet::kMaxSuperPacketSize;
   is_complete_ = segment.ends_train || segment.payload_length < first_.payload_length || is_full;

@@ -33,26 +33,36 @@ void TunWriter::Deliver(MutableByteSpan packet, std::uint32_t flow_hash) {
   if (position != kNotOpen) {
     TunTrain& train = TrainAt(position);
     const bool has_joined = is_mergeable && train.Join(*segment, packet);
-    if (!has_joined || train.is_complete()) Close(position);
-    if (has_joined) return;
+    if (!has_joined || train.is_complete()) {
+      Close(position);
+    }
+    if (has_joined) {
+      return;
+    }
   }
   if (!is_mergeable || segment->ends_train) {
     WritePacket(packet);
     return;
   }
-  if (open_count_ == kMaxOpenTrains) Close(0);
+  if (open_count_ == kMaxOpenTrains) {
+    Close(0);
+  }
   hashes_[open_count_] = flow_hash;
   TrainAt(open_count_).Start(*segment, packet);
   ++open_count_;
 }
 
 void TunWriter::FlushDeliveries() {
-  while (open_count_ > 0) Close(0);
+  while (open_count_ > 0) {
+    Close(0);
+  }
 }
 
 std::size_t TunWriter::FindOpen(std::uint32_t flow_hash) const {
   for (std::size_t i = 0; i < open_count_; ++i) {
-    if (hashes_[i] == flow_hash) return i;
+    if (hashes_[i] == flow_hash) {
+      return i;
+    }
   }
   return kNotOpen;
 }
@@ -95,7 +105,9 @@ void TunWriter::WritePiecemeal(TunTrain& train) {
     splitter.Write(i, segment);
     is_any_taken |= WritePacket(segment);
   }
-  if (!is_any_taken) return;
+  if (!is_any_taken) {
+    return;
+  }
   ++(train.is_tcp() ? counters_.tcp_trains_refused : counters_.udp_trains_refused);
   (train.is_tcp() ? merge_.tcp : merge_.udp) = false;
 }

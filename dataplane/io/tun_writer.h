@@ -40,6 +40,7 @@ class TunWriter final : public packet::TunSink {
  public:
   // Borrows both. merge: whose trains the kernel takes, TunDevice::offloads().
   TunWriter(Syscalls& syscalls, int tun_fd, TunOffloads merge);
+  ~TunWriter() override = default;
   TunWriter(const TunWriter&) = delete;
   TunWriter& operator=(const TunWriter&) = delete;
 

@@ -20,7 +20,9 @@ constexpr std::size_t kBufferSize = 65536;
 
 template <typename T>
 std::optional<T> Load(const std::uint8_t* data, std::size_t size) {
-  if (size < sizeof(T)) return std::nullopt;
+  if (size < sizeof(T)) {
+    return std::nullopt;
+  }
   return LoadNative<T>(data);
 }
 
@@ -33,14 +35,20 @@ void ReadSourceV4(const in_pktinfo& info, packet::ReceivedTrain& train) {
   // Where the datagram was sent to a broadcast address, this is the local one to reply from.
   const in_addr local = info.ipi_spec_dst;
   const IpAddress address = IpAddress::V4(reinterpret_cast<const std::uint8_t*>(&local));
-  if (IsUsableSource(address)) train.local.address = address;
+  if (IsUsableSource(address)) {
+    train.local.address = address;
+  }
 }
 
 void ReadSourceV6(const in6_pktinfo& info, packet::ReceivedTrain& train) {
   const IpAddress address = IpAddress::V6(info.ipi6_addr.s6_addr);
-  if (!IsUsableSource(address)) return;
+  if (!IsUsableSource(address)) {
+    return;
+  }
   train.local.address = address;
-  if (address.is_link_local()) train.local.interface_index = info.ipi6_ifindex;
+  if (address.is_link_local()) {
+    train.local.interface_index = info.ipi6_ifindex;
+  }
 }
 
 void ReadControlMessage(int level, int type, const std::uint8_t* data, std::size_t size,
@@ -51,11 +59,17 @@ void ReadControlMessage(int level, int type, const std::uint8_t* data, std::size
       train.segment_size = std::min(train.segment_size, static_cast<std::size_t>(*segment_size));
     }
   } else if (level == IPPROTO_IP && type == IP_PKTINFO) {
-    if (const auto info = Load<in_pktinfo>(data, size)) ReadSourceV4(*info, train);
+    if (const auto info = Load<in_pktinfo>(data, size)) {
+      ReadSourceV4(*info, train);
+    }
   } else if (level == IPPROTO_IPV6 && type == IPV6_PKTINFO) {
-    if (const auto info = Load<in6_pktinfo>(data, size)) ReadSourceV6(*info, train);
+    if (const auto info = Load<in6_pktinfo>(data, size)) {
+      ReadSourceV6(*info, train);
+    }
   } else if (level == IPPROTO_IP && type == IP_TOS) {
-    if (const auto tos = Load<std::uint8_t>(data, size)) train.ecn = *tos & 3U;
+    if (const auto tos = Load<std::uint8_t>(data, size)) {
+      train.ecn = *tos & 3U;
+    }
   } else if (level == IPPROTO_IPV6 && type == IPV6_TCLASS) {
     if (const auto traffic_class = Load<int>(data, size)) {
       train.ecn = static_cast<std::uint8_t>(*traffic_class & 3);
@@ -114,7 +128,9 @@ std::span<const packet::ReceivedTrain> UdpReceiver::Receive(const UdpSocket& soc
   ++counters_.receives;
   std::size_t count = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(result); ++i) {
-    if (ReadTrain(i, trains_[count])) ++count;
+    if (ReadTrain(i, trains_[count])) {
+      ++count;
+    }
   }
   return {trains_.data(), count};
 }

@@ -16,23 +16,31 @@ namespace adit::io {
 namespace {
 
 void AddSource(const packet::LocalSource& source, IpFamily family, ControlMessages& control) {
-  if (source == packet::LocalSource{}) return;
+  if (source == packet::LocalSource{}) {
+    return;
+  }
   const ByteSpan address = source.address.bytes();
   if (family == IpFamily::kV6) {
     in6_pktinfo info{};
-    if (source.address.is_v6()) std::memcpy(&info.ipi6_addr, address.data(), address.size());
+    if (source.address.is_v6()) {
+      std::memcpy(&info.ipi6_addr, address.data(), address.size());
+    }
     info.ipi6_ifindex = source.interface_index;
     control.Add(IPPROTO_IPV6, IPV6_PKTINFO, info);
   } else {
     in_pktinfo info{};
-    if (source.address.is_v4()) std::memcpy(&info.ipi_spec_dst, address.data(), address.size());
+    if (source.address.is_v4()) {
+      std::memcpy(&info.ipi_spec_dst, address.data(), address.size());
+    }
     info.ipi_ifindex = static_cast<int>(source.interface_index);
     control.Add(IPPROTO_IP, IP_PKTINFO, info);
   }
 }
 
 void AddTrafficClass(std::uint8_t tos, IpFamily family, ControlMessages& control) {
-  if (tos == 0) return;
+  if (tos == 0) {
+    return;
+  }
   const int value = tos;
   if (family == IpFamily::kV6) {
     control.Add(IPPROTO_IPV6, IPV6_TCLASS, value);
@@ -51,8 +59,12 @@ iovec PartOf(ByteSpan bytes) {
 SendResult UdpSender::Send(const SendBatch& batch) {
   const IpFamily family = batch.path.remote.address.family();
   const UdpSocket* socket = sockets_.Of(family);
-  if (socket == nullptr) return {0, EAFNOSUPPORT};
-  if (batch.use_gso && !socket->has_gso()) return {0, EIO};
+  if (socket == nullptr) {
+    return {0, EAFNOSUPPORT};
+  }
+  if (batch.use_gso && !socket->has_gso()) {
+    return {0, EIO};
+  }
 
   ControlMessages control;
   AddSource(batch.path.source, family, control);
@@ -71,7 +83,7 @@ SendResult UdpSender::Send(const SendBatch& batch) {
   return is_one_call ? SendWhole(*socket, batch, message) : SendSingly(*socket, batch, message);
 }
 
-SendResult UdpSender::SendWhole(const UdpSocket& socket, const SendBatch& batch, msghdr& message) {
+SendResult UdpSender::SendWhole(const UdpSocket& socket, const SendBatch& batch, msghdr message) {
   iovec part = PartOf(batch.bytes);
   message.msg_iov = &part;
   const std::ptrdiff_t result =

@@ -29,7 +29,7 @@ class UdpSender final : public BatchSender {
   bool PauseForBuffers(std::uint32_t attempt) override { return pause_.Pause(attempt); }
 
  private:
-  SendResult SendWhole(const UdpSocket& socket, const SendBatch& batch, msghdr& message);
+  SendResult SendWhole(const UdpSocket& socket, const SendBatch& batch, msghdr message);
   SendResult SendSingly(const UdpSocket& socket, const SendBatch& batch, const msghdr& message);
 
   Syscalls& syscalls_;

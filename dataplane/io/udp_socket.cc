@@ -42,7 +42,9 @@ absl::StatusOr<UdpSocket> UdpSocket::Open(Syscalls& syscalls, IpFamily family,
   UdpSocket socket(syscalls, family);
   const int fd = syscalls.Socket(family == IpFamily::kV6 ? AF_INET6 : AF_INET,
                                  SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
-  if (fd < 0) return ErrnoStatus(-fd, fmt::format("open an {} UDP socket", NameOf(family)));
+  if (fd < 0) {
+    return ErrnoStatus(-fd, fmt::format("open an {} UDP socket", NameOf(family)));
+  }
   socket.fd_.Reset(fd);
   RETURN_IF_ERROR(socket.Configure(options));
   RETURN_IF_ERROR(socket.EnableOffloads(options));
@@ -74,7 +76,9 @@ absl::Status UdpSocket::Configure(const UdpOptions& options) {
 
 absl::Status UdpSocket::SetMark(std::uint32_t mark) {
   const int result = syscalls_->SetSockOpt(fd_.get(), SOL_SOCKET, SO_MARK, &mark, sizeof mark);
-  if (result == 0) return absl::OkStatus();
+  if (result == 0) {
+    return absl::OkStatus();
+  }
   const std::string what =
       fmt::format("set the mark {:#x} of the {} UDP socket", mark, NameOf(family_));
   return result == -EPERM ? ErrnoStatusWithRemedy(EPERM, what, "it needs CAP_NET_ADMIN")
@@ -84,7 +88,9 @@ absl::Status UdpSocket::SetMark(std::uint32_t mark) {
 absl::Status UdpSocket::EnableOffloads(const UdpOptions& options) {
   const auto settle = [this](OffloadSwitch wanted, int error, const char* name,
                              const char* cost) -> absl::Status {
-    if (error == 0) return absl::OkStatus();
+    if (error == 0) {
+      return absl::OkStatus();
+    }
     if (wanted == OffloadSwitch::kOn) {
       return ErrnoStatusWithRemedy(
           error, fmt::format("enable {} on the {} UDP socket", name, NameOf(family_)),
@@ -118,14 +124,18 @@ void UdpSocket::EnlargeBuffers(int forced_option, int option, const char* limit_
   const auto set = [&](int which) {
     return syscalls_->SetSockOpt(fd_.get(), SOL_SOCKET, which, &wanted, sizeof wanted);
   };
-  if (set(forced_option) == 0) return;
+  if (set(forced_option) == 0) {
+    return;
+  }
   // Without the capability the kernel grants what its limit allows, and says nothing.
   const int refused = set(option);
   int granted = 0;
   socklen_t size = sizeof granted;
   const int unread = syscalls_->GetSockOpt(fd_.get(), SOL_SOCKET, option, &granted, &size);
   const bool is_enough = refused == 0 && unread == 0 && granted / 2 >= wanted;  // it doubles
-  if (is_enough) return;
+  if (is_enough) {
+    return;
+  }
   limitations_.push_back(
       fmt::format("the {} UDP socket buffers {} bytes instead of {}: bursts are lost; raise {}",
                   NameOf(family_), granted / 2, wanted, limit_name));
@@ -148,12 +158,18 @@ absl::Status UdpSocket::BindTo(std::uint16_t port) {
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   // No SO_REUSEPORT: a second process would take a part of the datagrams instead of failing here.
   const int bound = syscalls_->Bind(fd_.get(), generic, size);
-  if (bound < 0) return BindError(-bound, family_, port);
+  if (bound < 0) {
+    return BindError(-bound, family_, port);
+  }
   size = sizeof address;
   const int named = syscalls_->GetSockName(fd_.get(), generic, &size);
-  if (named < 0) return ErrnoStatus(-named, "read the UDP port");
+  if (named < 0) {
+    return ErrnoStatus(-named, "read the UDP port");
+  }
   const auto own = Endpoint::FromSockaddr(address);
-  if (!own) return Internal("the UDP socket's own name is of another family");
+  if (!own) {
+    return Internal("the UDP socket's own name is of another family");
+  }
   port_ = own->port;
   return absl::OkStatus();
 }

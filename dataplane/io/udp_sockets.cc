@@ -33,13 +33,19 @@ absl::StatusOr<UdpSockets> UdpSockets::Open(Syscalls& syscalls, const UdpOptions
         continue;
       }
       failed = socket.status();
-      if (!IsFamilyMissing(failed)) break;
+      if (!IsFamilyMissing(failed)) {
+        break;
+      }
     }
     const bool has_any = both.Of(IpFamily::kV4) != nullptr || both.Of(IpFamily::kV6) != nullptr;
-    if (failed.ok() || (has_any && IsFamilyMissing(failed))) return both;
+    if (failed.ok() || (has_any && IsFamilyMissing(failed))) {
+      return both;
+    }
     const bool may_choose_again =
         options.port == 0 && ErrnoOf(failed) == EADDRINUSE && attempt < kPortAttempts;
-    if (!may_choose_again) return failed;
+    if (!may_choose_again) {
+      return failed;
+    }
   }
 }
 
@@ -58,7 +64,9 @@ std::vector<std::string> UdpSockets::limitations() const {
 
 absl::Status UdpSockets::SetMark(std::uint32_t mark) {
   for (std::optional<UdpSocket>& socket : sockets_) {
-    if (socket) RETURN_IF_ERROR(socket->SetMark(mark));
+    if (socket) {
+      RETURN_IF_ERROR(socket->SetMark(mark));
+    }
   }
   return absl::OkStatus();
 }

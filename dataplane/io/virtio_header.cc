@@ -46,7 +46,9 @@ std::uint8_t NumberOf(GsoType type) {
 std::optional<packet::OffloadHeader> ReadVirtioHeader(
     std::span<const std::uint8_t, kVirtioHeaderSize> bytes) {
   const std::optional<GsoType> type = GsoTypeOf(bytes[1]);
-  if (!type) return std::nullopt;
+  if (!type) {
+    return std::nullopt;
+  }
   return packet::OffloadHeader{
       .gso_type = *type,
       .needs_checksum = (bytes[0] & kNeedsChecksum) != 0,

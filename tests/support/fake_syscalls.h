@@ -284,7 +284,8 @@ class FakeSyscalls final : public io::Syscalls {
     auto& remote = *static_cast<sockaddr_storage*>(header.msg_name);
     header.msg_namelen = datagram.remote.ToSockaddr(remote);
     const std::size_t size = std::min(header.msg_iov[0].iov_len, datagram.bytes.size());
-    std::memcpy(header.msg_iov[0].iov_base, datagram.bytes.data(), size);
+    std::copy_n(datagram.bytes.data(), size,
+                static_cast<std::uint8_t*>(header.msg_iov[0].iov_base));
     message.msg_len = static_cast<unsigned>(size);
   }
 

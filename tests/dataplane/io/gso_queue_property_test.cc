@@ -2,26 +2,13 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
-#include <new>
 #include <random>
 
+#include "tests/dataplane/io/allocation_count.h"
 #include "tests/dataplane/io/gso_oracle.h"
 #include "tests/dataplane/io/gso_support.h"
 
 // Random bursts through the queue and through the oracle. ADIT_SEED repeats a run.
-
-namespace {
-std::uint64_t allocations = 0;
-}  // namespace
-
-// Counted, to see that the queue makes none.
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace adit::io {
 namespace {
@@ -374,7 +361,7 @@ TEST(GsoQueueProperty, NothingIsAllocatedAfterConstruction) {
   Sink sink;
   const packet::DatagramPath path = WithSource(V4(), "192.0.2.9");
   const std::array<std::uint8_t, 148> handshake{};
-  const std::uint64_t before = allocations;
+  const std::uint64_t before = AllocationCount();
   for (std::uint32_t i = 0; i < 100000; ++i) {
     const packet::TrainRequest request{i % 1000, i * 77, 100 + i % 1300, 1 + i % 40, 50};
     if (queue.ReserveTrain(request, path, SendClass::kFromTun).granted()) queue.Commit();
@@ -383,7 +370,7 @@ TEST(GsoQueueProperty, NothingIsAllocatedAfterConstruction) {
     if (i % 60 == 0) queue.HandleWritable(IpFamily::kV4);
     queue.GiveUpIfStuck({true, {true, true}}, At(milliseconds(i)));
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(AllocationCount(), before);
   EXPECT_GT(queue.counters().batches, 1000U);
 }
 
