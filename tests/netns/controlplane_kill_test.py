@@ -18,6 +18,7 @@ def run_traffic(net, name, during):
     record = net.lab.dir / f"{name}.txt"
     receiver = net.wiki.start("receiver", "python3", PROBE, "receive", WIKI, 9000, record)
     server = net.wiki.start("iperf3", "iperf3", "-s", "-1", "-B", WIKI)
+    wait_until("the receiver", lambda: net.wiki.run("ss", "-Hlun", "sport", "=", "9000").stdout)
     wait_until("iperf3", lambda: net.wiki.run("ss", "-Hltn", "sport", "=", "5201").stdout)
     iperf = net.clients[0].start("iperf3c", "iperf3", "-c", WIKI, "-b", "300M", "-t", SECONDS, "-J")
     probe = net.clients[0].start("probe", "python3", PROBE, "send", WIKI, 9000, 1000, SECONDS)
