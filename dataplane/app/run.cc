@@ -39,7 +39,7 @@ namespace adit::app {
 namespace {
 
 constexpr const char* kProgram = "adit-dataplane";
-// In the state directory: what the host's settings were before.
+// In the state directory: what the host's settings were before, for when this process is killed.
 constexpr const char* kHostRecordName = "host-settings";
 // The host's routes may change all the time; what follows from them need not.
 constexpr Duration kReevaluateInterval = seconds(1);
@@ -160,7 +160,8 @@ class Runner {
 
   [[nodiscard]] absl::Status RestoreState(const RunAccounts& accounts) {
     ASSIGN_OR_RETURN(host::HostSetup host,
-                     host::HostSetup::Open(flags_.tun_name, flags_.mtu, flags_.is_host_setup_on));
+                     host::HostSetup::Open(flags_.tun_name, flags_.mtu, flags_.is_host_setup_on,
+                                           flags_.state_dir + "/" + kHostRecordName));
     rpc::SyncOptions options;
     options.channel = config::FormatValue(flags_.channel);
     options.controlplane_uids = {accounts.controlplane.uid};

@@ -2,7 +2,7 @@
 """kill -9 of the data plane with the control plane stopped and the wall clock set back an hour
 meanwhile; a stock client behind NAT, its endpoint learned, without persistent keepalive, idle and
 sending: traffic again within 2 s of the restart, every time. While it is dead no inner address is
-seen on the underlay."""
+seen on the underlay. The last one, ended well, leaves the host as the first found it."""
 import os
 import statistics
 import time
@@ -20,6 +20,23 @@ def seconds_until_ping(net, limit=8):
         if net.clients[0].run("ping", "-q", "-c", "1", "-W", "0.2", WIKI, check=False).returncode == 0:
             return time.monotonic() - began
     return limit
+
+
+def forwarding(host, interface):
+    return host.run("sysctl", "-n", f"net.ipv4.conf.{interface}.forwarding").stdout.strip()
+
+
+def check_host_is_as_before(net):
+    gateway = net.gateway
+    check(forwarding(gateway, "lan0") == "1", "lan0 does not forward while the gateway serves it")
+    check(net.dataplane.stop() == 0, "the data plane did not end well")
+    # A namespace that nobody changed says what the settings were.
+    untouched = forwarding(net.hub, "default")
+    check(forwarding(gateway, "lan0") == untouched, "lan0's forwarding was not put back")
+    check(gateway.run("ip", "link", "show", "adit0", check=False).returncode != 0, "adit0 stays")
+    tables = gateway.run("nft", "list", "tables").stdout
+    check("adit" not in tables, f"a table stays: {tables}")
+    print("after kills and a clean end: no interface, no table, forwarding as before", flush=True)
 
 
 def body(lab):
@@ -54,6 +71,7 @@ def body(lab):
     capture.stop()
     leaked = [line for line in capture.text().splitlines() if " IP " in line]
     check(not leaked, f"inner addresses on the underlay: {leaked[:3]}")
+    check_host_is_as_before(net)
 
 
 main("dataplane-kill", body)

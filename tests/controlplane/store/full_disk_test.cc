@@ -1,52 +1,19 @@
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <functional>
-
 #include "tests/controlplane/store/store_fixture.h"
+#include "tests/support/small_disk.h"
 
 namespace adit::store {
 namespace {
 
 using ::testing::HasSubstr;
 
-// Runs `body` in a child with a mount namespace of its own and a small tmpfs on `path`.
-void OnSmallDisk(const std::string& path, const char* size, const std::function<void()>& body) {
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    const std::string options = std::string("mode=0700,size=") + size;
-    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) ||
-        mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) != 0) {
-      perror("a small tmpfs");
-      _exit(2);
-    }
-    body();
-    _exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
-}
-
-void FillDisk(const std::string& path) {
-  std::ofstream filler(path + "/filler", std::ios::binary);
-  const std::string block(4'096, 'x');
-  while (filler.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
-  }
-}
-
 TEST(StoreOnAFullDisk, FailsTheCallLosesNothingAndGoesOnWhenThereIsSpace) {
   const state::TempDirectory temp;
-  OnSmallDisk(temp.path(), "2m", [&] {
+  testing::OnSmallDisk(temp.path(), "2m", [&] {
     const std::string path = temp.File("adit.db");
     {
       FilledStore filled(path);
       ASSERT_TRUE(filled.StorePeer().ok());
-      FillDisk(temp.path());
+      testing::FillDisk(temp.path());
       absl::Status status;
       int stored = 0;
       while (status.ok() && stored < 10'000) {
@@ -61,7 +28,7 @@ TEST(StoreOnAFullDisk, FailsTheCallLosesNothingAndGoesOnWhenThereIsSpace) {
 
       std::filesystem::remove(temp.File("filler"));
       EXPECT_TRUE(filled.StorePeer().ok());
-      FillDisk(temp.path());
+      testing::FillDisk(temp.path());
       const auto expected = ContentOf(filled.state());
       EXPECT_EQ(
           ContentOf(model::State::Create(model::Network{}, filled.store().Load().value()).value()),
@@ -75,13 +42,13 @@ TEST(StoreOnAFullDisk, FailsTheCallLosesNothingAndGoesOnWhenThereIsSpace) {
 
 TEST(StoreOnAFullDisk, OpensWithWhatWasAcknowledgedAfterAnEndWithoutClosing) {
   const state::TempDirectory temp;
-  OnSmallDisk(temp.path(), "2m", [&] {
+  testing::OnSmallDisk(temp.path(), "2m", [&] {
     const std::string path = temp.File("adit.db");
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
       FilledStore filled(path);
-      FillDisk(temp.path());
+      testing::FillDisk(temp.path());
       while (filled.StorePeer().ok()) {
       }
       _exit(static_cast<int>(filled.state().revision() % 200));
@@ -96,8 +63,8 @@ TEST(StoreOnAFullDisk, OpensWithWhatWasAcknowledgedAfterAnEndWithoutClosing) {
 
 TEST(StoreOnAFullDisk, ThatHasNoRoomForANewStoreSaysSo) {
   const state::TempDirectory temp;
-  OnSmallDisk(temp.path(), "64k", [&] {
-    FillDisk(temp.path());
+  testing::OnSmallDisk(temp.path(), "64k", [&] {
+    testing::FillDisk(temp.path());
     const absl::Status status = OpenStore(temp.File("adit.db")).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
     EXPECT_THAT(MessageOf(status), HasSubstr("free space"));
@@ -110,7 +77,7 @@ TEST(StoreOnAFullDisk, ThatHasNoRoomForANewStoreSaysSo) {
 
 TEST(StoreOnAReadOnlyDisk, IsNamedWithItsRemedy) {
   const state::TempDirectory temp;
-  OnSmallDisk(temp.path(), "2m", [&] {
+  testing::OnSmallDisk(temp.path(), "2m", [&] {
     const std::string path = temp.File("adit.db");
     { FilledStore filled(path); }
     ASSERT_EQ(

@@ -7,8 +7,8 @@
 #include "dataplane/rpc/update_pipeline.h"
 #include "tests/dataplane/rpc/fake_enforcer.h"
 #include "tests/dataplane/rpc/objects.h"
-#include "tests/dataplane/state/small_disk.h"
 #include "tests/dataplane/state/temp_directory.h"
+#include "tests/support/small_disk.h"
 
 namespace adit::rpc {
 namespace {
@@ -81,12 +81,12 @@ std::uint64_t AddPeersUntilRefused(Life& life, HubView& view, std::uint64_t revi
 
 TEST(FullDisk, RefusesWhatOnlyGivesAndEnforcesWhatTakesAway) {
   const state::TempDirectory temp;
-  state::OnSmallDisk(temp.path(), "1m", [&] {
+  adit::testing::OnSmallDisk(temp.path(), "1m", [&] {
     HubView view = TwoPeers();
     {
       Life life(temp.path());
       ASSERT_TRUE(life.pipeline.Handle(SnapshotOf(view, 1))->has_ack());
-      state::FillDisk(temp.path());
+      adit::testing::FillDisk(temp.path());
       std::uint64_t revision = AddPeersUntilRefused(life, view, 1);
       EXPECT_TRUE(life.Passes(1));
 
@@ -118,12 +118,12 @@ TEST(FullDisk, RefusesWhatOnlyGivesAndEnforcesWhatTakesAway) {
 
 TEST(FullDisk, RecordsAgainAsSoonAsThereIsSpace) {
   const state::TempDirectory temp;
-  state::OnSmallDisk(temp.path(), "1m", [&] {
+  adit::testing::OnSmallDisk(temp.path(), "1m", [&] {
     HubView view = TwoPeers();
     {
       Life life(temp.path());
       ASSERT_TRUE(life.pipeline.Handle(SnapshotOf(view, 1))->has_ack());
-      state::FillDisk(temp.path());
+      adit::testing::FillDisk(temp.path());
       const std::uint64_t revision = AddPeersUntilRefused(life, view, 1);
       ASSERT_TRUE(
           life.pipeline.Handle(DeltaOf(view, revision, revision + 1, {IdOf(Grant(1, "wiki"))}, {}))
@@ -143,14 +143,14 @@ TEST(FullDisk, RecordsAgainAsSoonAsThereIsSpace) {
 
 TEST(FullDisk, EnforcesButDoesNotAcknowledgeWhatARestartWouldUndo) {
   const state::TempDirectory temp;
-  state::OnSmallDisk(temp.path(), "1m", [&] {
+  adit::testing::OnSmallDisk(temp.path(), "1m", [&] {
     HubView view = TwoPeers();
     Life life(temp.path());
     ASSERT_TRUE(life.pipeline.Handle(SnapshotOf(view, 1))->has_ack());
-    state::FillDisk(temp.path());
+    adit::testing::FillDisk(temp.path());
     const std::uint64_t revision = AddPeersUntilRefused(life, view, 1);
     const std::string snapshot = temp.path() + "/snapshot";
-    state::MakeUndeletable(snapshot);
+    adit::testing::MakeUndeletable(snapshot);
 
     HubView revoked = view;
     const Outgoing answer = life.pipeline.Handle(

@@ -6,9 +6,9 @@
 #include "dataplane/state/private_key.h"
 #include "dataplane/state/timestamp_mark.h"
 #include "dataplane/state/view_store.h"
-#include "tests/dataplane/state/small_disk.h"
 #include "tests/dataplane/state/temp_directory.h"
 #include "tests/dataplane/state/view_model.h"
+#include "tests/support/small_disk.h"
 
 namespace adit::state {
 namespace {
@@ -17,14 +17,14 @@ using ::testing::HasSubstr;
 
 TEST(FullDisk, KeepsTheOldStateAndSaysWhatToDo) {
   const TempDirectory temp;
-  OnSmallDisk(temp.path(), "1m", [&] {
+  testing::OnSmallDisk(temp.path(), "1m", [&] {
     ViewModel model = ViewModel::At(20);
     {
       const StateDirectory directory = StateDirectory::Open(temp.path()).value();
       ViewStore::Loaded loaded;
       const auto store = ViewStore::Open(directory, {}, loaded).value();
       ASSERT_TRUE(store->Replace(model.Version(), model.Views()).ok());
-      FillDisk(temp.path());
+      testing::FillDisk(temp.path());
 
       // Journal space was reserved, so changes go on for a while.
       absl::Status status;
@@ -58,13 +58,13 @@ TEST(FullDisk, KeepsTheOldStateAndSaysWhatToDo) {
 
 TEST(FullDisk, LetsTheStateBeWithdrawn) {
   const TempDirectory temp;
-  OnSmallDisk(temp.path(), "1m", [&] {
+  testing::OnSmallDisk(temp.path(), "1m", [&] {
     const StateDirectory directory = StateDirectory::Open(temp.path()).value();
     ViewStore::Loaded loaded;
     const auto store = ViewStore::Open(directory, {}, loaded).value();
     const ViewModel model = ViewModel::At(20);
     ASSERT_TRUE(store->Replace(model.Version(), model.Views()).ok());
-    FillDisk(temp.path());
+    testing::FillDisk(temp.path());
     ASSERT_TRUE(store->Withdraw().ok());
     ViewStore::Loaded after;
     ASSERT_TRUE(ViewStore::Open(directory, {}, after).ok());
@@ -75,11 +75,11 @@ TEST(FullDisk, LetsTheStateBeWithdrawn) {
 
 TEST(FullDisk, DoesNotStopTheTimestampMark) {
   const TempDirectory temp;
-  OnSmallDisk(temp.path(), "256k", [&] {
+  testing::OnSmallDisk(temp.path(), "256k", [&] {
     const StateDirectory directory = StateDirectory::Open(temp.path()).value();
     TimestampMark::Loaded loaded;
     TimestampMark mark = TimestampMark::Open(directory, loaded).value();
-    FillDisk(temp.path());
+    testing::FillDisk(temp.path());
     for (int s = 0; s < 100; s += 10) {
       EXPECT_TRUE(mark.EnsureCovers(WallTime(seconds(s)), WallTime(seconds(s))).ok());
     }
@@ -88,13 +88,13 @@ TEST(FullDisk, DoesNotStopTheTimestampMark) {
 
 TEST(FullDisk, DelaysPeerMemoryUntilThereIsSpace) {
   const TempDirectory temp;
-  OnSmallDisk(temp.path(), "256k", [&] {
+  testing::OnSmallDisk(temp.path(), "256k", [&] {
     const StateDirectory directory = StateDirectory::Open(temp.path()).value();
     PeerMemory::Loaded loaded;
     PeerMemory memory = PeerMemory::Open(directory, loaded).value();
     PeerRecord peer;
     ASSERT_TRUE(memory.Update(std::vector{peer}, WallTime()).ok());
-    FillDisk(temp.path());
+    testing::FillDisk(temp.path());
     absl::Status status;
     for (std::uint8_t i = 1; status.ok() && i < 250; ++i) {
       peer.greatest_timestamp[11] = i;
@@ -112,9 +112,9 @@ TEST(FullDisk, DelaysPeerMemoryUntilThereIsSpace) {
 
 TEST(FullDisk, LeavesNoHalfPrivateKey) {
   const TempDirectory temp;
-  OnSmallDisk(temp.path(), "64k", [&] {
+  testing::OnSmallDisk(temp.path(), "64k", [&] {
     const StateDirectory directory = StateDirectory::Open(temp.path()).value();
-    FillDisk(temp.path());
+    testing::FillDisk(temp.path());
     EXPECT_EQ(ErrnoOf(LoadOrCreatePrivateKey(directory).status()), ENOSPC);
     EXPECT_FALSE(std::filesystem::exists(temp.File(kPrivateKeyName)));
   });
@@ -122,7 +122,7 @@ TEST(FullDisk, LeavesNoHalfPrivateKey) {
 
 TEST(ReadOnlyDisk, IsNamedWithItsRemedy) {
   const TempDirectory temp;
-  OnSmallDisk(temp.path(), "1m", [&] {
+  testing::OnSmallDisk(temp.path(), "1m", [&] {
     const StateDirectory directory = StateDirectory::Open(temp.path()).value();
     ViewStore::Loaded loaded;
     const auto store = ViewStore::Open(directory, {}, loaded).value();

@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 
 // A file system that can be filled up. As root.
-namespace adit::state {
+namespace adit::testing {
 
 // Runs `body` in a child with a mount namespace of its own and a small tmpfs on `path`.
 inline void OnSmallDisk(const std::string& path, const char* size,
@@ -51,4 +51,4 @@ inline void MakeUndeletable(const std::string& file) {
   }
 }
 
-}  // namespace adit::state
+}  // namespace adit::testing
