@@ -17,7 +17,7 @@ std::string SlowBase64(const KeyBytes& key) {
     unsigned value = 0;
     for (unsigned i = 0; i < 6; ++i) {
       const unsigned bit = digit * 6 + i;
-      value = value * 2 + (bit < 256 ? (key[bit / 8] >> (7 - bit % 8)) & 1U : 0U);
+      value = value * 2 + (bit < 256 ? (unsigned{key[bit / 8]} >> (7 - bit % 8)) & 1U : 0U);
     }
     text += kDigits[value];
   }
