@@ -22,6 +22,7 @@
 #include "dataplane/app/device.h"
 #include "dataplane/app/run_enforcer.h"
 #include "dataplane/app/run_options.h"
+#include "dataplane/app/statistics.h"
 #include "dataplane/app/stop_signals.h"
 #include "dataplane/app/uapi_device.h"
 #include "dataplane/host/host_setup.h"
@@ -103,6 +104,7 @@ class Runner {
     }
     device_->shard().RequestStop();
     packets.join();
+    LOG_INFO("statistics: {}", StatisticsText(device_->shard().counters()));
     if (const absl::Status removed = enforcer_->RemoveFromHost(); !removed.ok()) {
       LOG_ERROR("{}", MessageOf(removed));
       return 1;

@@ -19,6 +19,7 @@
 #include "dataplane/app/background.h"
 #include "dataplane/app/device.h"
 #include "dataplane/app/offload_flags.h"
+#include "dataplane/app/statistics.h"
 #include "dataplane/app/stop_signals.h"
 #include "dataplane/app/uapi_device.h"
 #include "dataplane/host/interface_setup.h"
@@ -131,6 +132,7 @@ class Standalone {
     service.join();
     device_->shard().RequestStop();
     packets.join();
+    LOG_INFO("statistics: {}", StatisticsText(device_->shard().counters()));
   }
 
  private:
