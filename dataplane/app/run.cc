@@ -56,6 +56,7 @@ class Runner {
   // error the interface is gone again, unless it was there before.
   [[nodiscard]] absl::Status Open() {
     ASSIGN_OR_RETURN(const RunAccounts accounts, ResolveAccounts(flags_));
+    RETURN_IF_ERROR(host::TakeNetAdmin());
     ASSIGN_OR_RETURN(stop_signals_, StopSignals::Make());
     ended_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!ended_.is_open()) {

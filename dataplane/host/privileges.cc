@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <iterator>
+#include <string>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -21,6 +22,35 @@ namespace adit::host {
 namespace {
 
 constexpr std::uint32_t kNetAdminBit = 1U << CAP_NET_ADMIN;
+// Version 3 holds 64 capabilities in two halves.
+using CapabilitySets = std::array<__user_cap_data_struct, 2>;
+
+absl::Status SetCapabilities(const CapabilitySets& sets) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return syscall(SYS_capset, &header, sets.data()) == 0
+             ? absl::OkStatus()
+             : ErrnoStatus(errno, "set own capabilities");
+}
+
+// Why this process was not given CAP_NET_ADMIN, and what gives it.
+std::string ReasonItLacksNetAdmin() {
+  if (prctl(PR_CAPBSET_READ, CAP_NET_ADMIN, 0, 0, 0) == 0) {
+    return "the bounding set lacks it (container: --cap-add NET_ADMIN; systemd: "
+           "CapabilityBoundingSet= and AmbientCapabilities=CAP_NET_ADMIN)";
+  }
+  if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) {
+    return fmt::format(
+        "it is allowed, but no_new_privs keeps uid {} from getting it with the program's file: "
+        "start it without no-new-privileges, which the data plane sets itself, or with the "
+        "capability as an ambient one (systemd: AmbientCapabilities=CAP_NET_ADMIN)",
+        geteuid());
+  }
+  return fmt::format(
+      "it is allowed, but uid {} was not given it: start it as root, with the capability as an "
+      "ambient one (systemd: AmbientCapabilities=CAP_NET_ADMIN), or from a file that has it "
+      "(setcap cap_net_admin=p), not mounted nosuid",
+      geteuid());
+}
 
 // Capabilities belong to threads: one that runs already would keep its own.
 absl::Status RequireSingleThread() {
@@ -49,18 +79,16 @@ absl::Status KeepNetAdminOnly() {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
     return ErrnoStatus(errno, "clear ambient capabilities");
   }
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> sets{};
+  CapabilitySets sets{};
   sets[0].permitted = kNetAdminBit;
   sets[0].effective = kNetAdminBit;
-  if (syscall(SYS_capset, &header, sets.data()) != 0) {
-    return errno == EPERM ? FailedPrecondition(
-                                "the data plane needs CAP_NET_ADMIN: start it as root, or give "
-                                "it the capability (container: --cap-add NET_ADMIN; systemd: "
-                                "AmbientCapabilities=CAP_NET_ADMIN)")
-                          : ErrnoStatus(errno, "keep CAP_NET_ADMIN only");
-  }
-  return absl::OkStatus();
+  const absl::Status status = SetCapabilities(sets);
+  return absl::IsPermissionDenied(status)
+             ? FailedPrecondition(
+                   "the data plane needs CAP_NET_ADMIN: start it as root, or give it the "
+                   "capability (container: --cap-add NET_ADMIN; systemd: "
+                   "AmbientCapabilities=CAP_NET_ADMIN)")
+             : status;
 }
 
 absl::Status ChangeIds(const Account& account) {
@@ -105,6 +133,19 @@ bool IsAlready(const Account& account) {
 }
 
 }  // namespace
+
+absl::Status TakeNetAdmin() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  CapabilitySets sets{};
+  if (syscall(SYS_capget, &header, sets.data()) != 0) {
+    return ErrnoStatus(errno, "read own capabilities");
+  }
+  if ((sets[0].permitted & kNetAdminBit) == 0) {
+    return FailedPrecondition("the data plane needs CAP_NET_ADMIN: " + ReasonItLacksNetAdmin());
+  }
+  sets[0].effective |= kNetAdminBit;
+  return SetCapabilities(sets);
+}
 
 absl::Status DropTo(const Account& account) {
   if (account.uid == 0) {

@@ -10,6 +10,12 @@
 // change it) the bounding set. An error leaves the process somewhere between: it must exit.
 namespace adit::host {
 
+// Before anything is opened: makes CAP_NET_ADMIN effective where it is permitted only, which is how
+// the image's file gives it (cap_net_admin=p: with the effective bit the kernel would refuse to
+// start the program without it, and nobody could say what is missing). FAILED_PRECONDITION says
+// what kept it away: the bounding set, no_new_privs, or whoever started the program.
+[[nodiscard]] absl::Status TakeNetAdmin();
+
 // Becomes `account`, for good: all uids and gids, no supplementary groups; then tries to come back
 // and fails if it can. INVALID_ARGUMENT for uid 0, FAILED_PRECONDITION when other threads run.
 // Started as that account already (a container, a unit with User=) it keeps uid and gid and only

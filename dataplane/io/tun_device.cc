@@ -43,10 +43,12 @@ absl::Status OpenError(int error) {
                                    "load the kernel module (modprobe tun), or give the container "
                                    "the device (--device /dev/net/tun)");
     case EACCES:
-    case EPERM:
       return ErrnoStatusWithRemedy(error, what,
-                                   "start as root, or give the container the device with access "
-                                   "(--device /dev/net/tun:rw)");
+                                   "its mode keeps this uid out: start as root, or chmod 0666 it "
+                                   "(on the host, for a container), which is what udev gives it");
+    case EPERM:
+      return ErrnoStatusWithRemedy(
+          error, what, "give the container the device with access (--device /dev/net/tun:rw)");
     default:
       return ErrnoStatus(error, what);
   }

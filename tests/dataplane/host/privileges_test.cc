@@ -144,11 +144,45 @@ TEST(Privileges, StartedAsTheAccountWithNetAdminOnlyIsEnough) {
   }));
 }
 
+void SetCapabilities(std::uint32_t permitted, std::uint32_t effective) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[2] = {};
+  sets[0].permitted = permitted;
+  sets[0].effective = effective;
+  EXPECT_EQ(syscall(SYS_capset, &header, sets), 0);
+}
+
+TEST(Privileges, TakeNetAdminMakesEffectiveWhatAFileOnlyPermits) {
+  EXPECT_TRUE(InChild([] {
+    SetCapabilities(1U << CAP_NET_ADMIN, 0);
+    EXPECT_FALSE(*HasNetAdmin());
+    EXPECT_EQ(TakeNetAdmin(), absl::OkStatus());
+    EXPECT_TRUE(*HasNetAdmin());
+    EXPECT_EQ(TakeNetAdmin(), absl::OkStatus());
+    return true;
+  }));
+}
+
+TEST(Privileges, TakeNetAdminSaysWhatKeptItAway) {
+  EXPECT_TRUE(InChild([] {
+    const auto error = [] {
+      const absl::Status status = TakeNetAdmin();
+      EXPECT_TRUE(absl::IsFailedPrecondition(status));
+      return MessageOf(status);
+    };
+    SetCapabilities(1U << CAP_SETPCAP, 1U << CAP_SETPCAP);
+    EXPECT_THAT(error(), HasSubstr("was not given it"));
+    EXPECT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    EXPECT_THAT(error(), HasSubstr("without no-new-privileges"));
+    EXPECT_EQ(prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0), 0);
+    EXPECT_THAT(error(), HasSubstr("--cap-add NET_ADMIN"));
+    return true;
+  }));
+}
+
 TEST(Privileges, WithoutNetAdminTheErrorSaysHowToGiveIt) {
   EXPECT_TRUE(InChild([] {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct none[2] = {};
-    EXPECT_EQ(syscall(SYS_capset, &header, none), 0);
+    SetCapabilities(0, 0);
     EXPECT_FALSE(*HasAnyCapability());
     EXPECT_FALSE(*HasNetAdmin());
     EXPECT_THAT(MessageOf(KeepOnlyNetAdmin()), HasSubstr("CAP_NET_ADMIN"));
