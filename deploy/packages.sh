@@ -1,28 +1,37 @@
 #!/usr/bin/env bash
 # The Debian 12 packages of Adit, in one place.
-#   packages.sh build    what compiling needs
-#   packages.sh test     what tests and quickstart need besides
-#   packages.sh check    what formatting, tidy, fuzzing and container tests need besides
+#   packages.sh build        what compiling needs
+#   packages.sh run          the libraries that running the programs needs: what images install
+#   packages.sh test         what tests and quickstart need besides build
+#   packages.sh containers   what the tests of images need besides test
+#   packages.sh check        what formatting, tidy and fuzzing need besides build
 # Installs what is missing, and does nothing (and needs no network) when nothing is.
 set -euo pipefail
 
-build=(build-essential cmake ninja-build ccache pkg-config
+build=(build-essential cmake ninja-build ccache pkg-config python3
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   libsodium-dev libssl-dev libspdlog-dev libmnl-dev libnftables-dev libsqlite3-dev
   libcli11-dev libyaml-cpp-dev libqrencode-dev libgtest-dev libgmock-dev nlohmann-json3-dev)
-[ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
+run=(libgrpc++1.51 libprotobuf32 libabsl20220623 libsodium23 libssl3 libspdlog1.10 libfmt9
+  libmnl0 libnftables1 libsqlite3-0 libyaml-cpp0.7 libqrencode4)
+if [ "$(dpkg --print-architecture)" = amd64 ]; then
+  build+=(libipsec-mb-dev)
+  run+=(libipsec-mb1)
+fi
 test=(iproute2 iputils-ping nftables iperf3 wireguard-tools wireguard-go tcpdump tshark curl procps
-  python3 python3-cryptography ethtool)
-check=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libbenchmark-dev
-  podman runc netavark aardvark-dns mmdebstrap buildah)
+  python3-cryptography ethtool)
+containers=(buildah podman runc netavark iptables mmdebstrap python3-yaml)
+check=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
 
 wanted=()
 for group in "$@"; do
   case "$group" in
     build) wanted+=("${build[@]}") ;;
+    run) wanted+=("${run[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    containers) wanted+=("${containers[@]}") ;;
     check) wanted+=("${check[@]}") ;;
-    *) sed -n '2,7p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,9p' "$0" >&2; exit 2 ;;
   esac
 done
 missing=()

@@ -3,7 +3,7 @@
 #   tests/run.sh [CTEST ARGUMENT...]    e.g. tests/run.sh -L unit
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
-"$top/deploy/packages.sh" build test
+"$top/deploy/packages.sh" build test containers
 if [ "$(id -u)" -ne 0 ]; then
   echo "tests/run.sh: run it as root: it makes network namespaces and TUN devices of its own" >&2
   exit 1

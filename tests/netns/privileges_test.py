@@ -1,18 +1,10 @@
 #!/usr/bin/env python3
 """What the two processes may do, read from /proc."""
-import os
 import pathlib
 
 from gateway_lab import GatewayLab
 from lab import BIN, CONTROLPLANE_UID, DATAPLANE_UID, check, main
-
-CAP_NET_ADMIN = 1 << 12
-
-
-def status_of(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-
+from proc_status import CAP_NET_ADMIN, expect_caps, expect_ids, expect_not_dumpable
 
 def main_pid(process):
     """`ip netns exec` execs, setpriv execs: the pid is the program's."""
@@ -21,28 +13,11 @@ def main_pid(process):
     return process.pid
 
 
-def expect_caps(pid, wanted):
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        status = status_of(f"{pid}/task/{task.name}")
-        for field in ("CapPrm", "CapEff"):
-            check(int(status[field], 16) == wanted, f"{pid}/{task.name} {field} {status[field]}")
-        for field in ("CapInh", "CapAmb"):
-            check(int(status[field], 16) & ~wanted == 0, f"{pid} {field} {status[field]}")
-        check(int(status["CapBnd"], 16) & ~wanted == 0 or wanted == 0, f"{pid} bounding set {status['CapBnd']}")
-        check(status["NoNewPrivs"].strip() == "1", f"{pid} NoNewPrivs")
-
-
-def expect_not_dumpable(pid):
-    # Files of a process that is not dumpable belong to root, whatever its uid.
-    check(os.stat(f"/proc/{pid}/environ").st_uid == 0, f"{pid} is dumpable")
-
-
 def body(lab):
     net = GatewayLab(lab)
     dataplane, controlplane = main_pid(net.dataplane), main_pid(net.pair.controlplane)
     for pid, uid in ((dataplane, DATAPLANE_UID), (controlplane, CONTROLPLANE_UID)):
-        uids = status_of(pid)["Uid"].split()
-        check(uids == [str(uid)] * 4, f"{pid} runs as {uids}")
+        expect_ids(pid, uid, CONTROLPLANE_UID)
         expect_not_dumpable(pid)
         limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
         core = next(line for line in limits.splitlines() if "core file" in line)
