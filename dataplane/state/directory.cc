@@ -46,6 +46,13 @@ absl::Status PathError(int error_number, std::string_view operation, std::string
   return with_remedy;
 }
 
+absl::Status OwnerError(const std::string& path, uid_t owner) {
+  return FailedPrecondition(
+      fmt::format("state directory {} belongs to uid {}, but the data plane runs as uid {}: "
+                  "chown -R {} {}",
+                  path, owner, geteuid(), geteuid(), path));
+}
+
 absl::Status MakeParents(const std::string& path) {
   for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
@@ -72,6 +79,8 @@ bool IsEmptyDirectory(const std::string& path) {
 }
 
 }  // namespace
+
+std::string DamagedName(std::string_view name) { return fmt::format("damaged-{}", name); }
 
 int WriteAll(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -116,19 +125,20 @@ absl::StatusOr<StateDirectory> StateDirectory::Open(const std::string& path) {
   if (mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
     return PathError(errno, "make directory", path);
   }
+  struct stat status {};
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.is_open()) {
-    return PathError(errno, "open directory", path);
+    const int error_number = errno;
+    const bool is_anothers =
+        error_number == EACCES && lstat(path.c_str(), &status) == 0 && status.st_uid != geteuid();
+    return is_anothers ? OwnerError(path, status.st_uid)
+                       : PathError(error_number, "open directory", path);
   }
-  struct stat status {};
   if (fstat(fd.get(), &status) != 0) {
     return PathError(errno, "stat", path);
   }
   if (status.st_uid != geteuid()) {
-    return FailedPrecondition(
-        fmt::format("state directory {} belongs to uid {}, but the data plane runs as uid {}: "
-                    "chown -R {} {}",
-                    path, status.st_uid, geteuid(), geteuid(), path));
+    return OwnerError(path, status.st_uid);
   }
   if ((status.st_mode & 077) != 0) {
     return FailedPrecondition(
@@ -236,6 +246,14 @@ absl::Status StateDirectory::WriteAtomically(std::string_view name,
     const int error_number = WriteAll(fd, content);
     return error_number == 0 ? absl::OkStatus() : Error(error_number, "write", name);
   });
+}
+
+absl::Status StateDirectory::SetAside(std::string_view name) const {
+  if (renameat(fd_.get(), std::string(name).c_str(), fd_.get(), DamagedName(name).c_str()) != 0 &&
+      errno != ENOENT) {
+    return Error(errno, "set aside", name);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status StateDirectory::Remove(std::string_view name) const {

@@ -44,6 +44,9 @@ class StateDirectory {
   [[nodiscard]] absl::Status WriteAtomically(
       std::string_view name, const std::function<absl::Status(int fd)>& write) const;
   [[nodiscard]] absl::Status WriteAtomically(std::string_view name, std::string_view content) const;
+  // Renames a damaged file to DamagedName(name), so that it is not overwritten but by the next
+  // damaged one of that name. Absent is fine.
+  [[nodiscard]] absl::Status SetAside(std::string_view name) const;
   // Absent is fine.
   [[nodiscard]] absl::Status Remove(std::string_view name) const;
   [[nodiscard]] absl::Status Sync() const;
@@ -61,6 +64,8 @@ class StateDirectory {
   UniqueFd fd_;
   UniqueFd lock_;
 };
+
+[[nodiscard]] std::string DamagedName(std::string_view name);
 
 // All of `bytes`, at the descriptor's position; 0 or an errno.
 [[nodiscard]] int WriteAll(int fd, std::string_view bytes);

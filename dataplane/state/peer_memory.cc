@@ -67,6 +67,9 @@ absl::StatusOr<PeerMemory> PeerMemory::Open(const StateDirectory& directory, Loa
   if (fd.ok()) {
     memory.fd_ = *std::move(fd);
     memory.Load(loaded);
+    if (!loaded.problem.empty()) {
+      RETURN_IF_ERROR(directory.SetAside(kName));
+    }
   } else if (!absl::IsNotFound(fd.status())) {
     return fd.status();
   }
@@ -88,7 +91,7 @@ void PeerMemory::Load(Loaded& loaded) {
       is_good = tag == kBatchTag && LoadBatch(body, loaded);
     }
   } else {
-    is_good = result == RecordReader::Result::kEnd;
+    is_good = false;  // the header was there before the file had its name
   }
   const bool is_whole = is_good && result == RecordReader::Result::kEnd;
   const bool is_torn = is_good && result == RecordReader::Result::kTorn;
@@ -97,13 +100,14 @@ void PeerMemory::Load(Loaded& loaded) {
   }
   place_ = reader.place();
   size_ = reader.offset();
-  if (!is_whole || size_ == 0) {
+  if (!is_whole) {
     fd_.Reset();
   }
   if (!is_whole && !is_torn) {
     loaded.problem = fmt::format(
-        "{}/{} is damaged at byte {}: endpoints and timestamps recorded after it are lost",
-        directory_->path(), kName, reader.offset());
+        "{}/{} is damaged at byte {} (kept as {}): endpoints and timestamps recorded after it are "
+        "lost",
+        directory_->path(), kName, reader.offset(), DamagedName(kName));
   }
 }
 

@@ -32,8 +32,8 @@ struct PeerRecord {
 // The file `peers`: a log of changed records, rewritten when it is mostly old ones. A greatest
 // timestamp only grows here, even when a call brings a smaller one.
 //
-// Damage loses the records after it, which costs a peer one handshake at most; it is told once and
-// the file is rewritten.
+// Damage loses the records after it, which costs a peer one handshake at most; it is told once, the
+// file is set aside (DamagedName) and written anew.
 //
 // Thread: one at a time.
 class PeerMemory {

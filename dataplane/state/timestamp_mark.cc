@@ -58,9 +58,11 @@ absl::StatusOr<TimestampMark> TimestampMark::Open(const StateDirectory& director
   if (fd.ok()) {
     mark.fd_ = *std::move(fd);
     mark.Load(loaded);
-    return mark;
-  }
-  if (!absl::IsNotFound(fd.status())) {
+    if (loaded.problem.empty()) {
+      return mark;
+    }
+    RETURN_IF_ERROR(directory.SetAside(kName));
+  } else if (!absl::IsNotFound(fd.status())) {
     return fd.status();
   }
   RETURN_IF_ERROR(directory.WriteAtomically(kName, EncodeSlot({}) + EncodeSlot({})));
@@ -86,9 +88,10 @@ void TimestampMark::Load(Loaded& loaded) {
   mark_ = loaded.mark;
   if (!found) {
     loaded.problem = fmt::format(
-        "{}/{} is damaged: if the clock was set back, peers may ignore handshakes until it has "
-        "caught up",
-        directory_->path(), kName);
+        "{}/{} is damaged (kept as {}): if the clock was set back, peers may ignore handshakes "
+        "until "
+        "it has caught up",
+        directory_->path(), kName, DamagedName(kName));
   }
 }
 

@@ -60,7 +60,8 @@ absl::StatusOr<std::unique_ptr<ViewStore>> ViewStore::Open(const StateDirectory&
   const absl::Status status = store->Load(loaded);
   if (IsDamage(status)) {
     loaded.view.reset();
-    loaded.problem = MessageOf(status);
+    RETURN_IF_ERROR(store->SetFilesAside());
+    loaded.problem = fmt::format("{} (kept as {})", MessageOf(status), DamagedName(kSnapshotName));
   } else if (!status.ok()) {
     return status;
   }
@@ -91,6 +92,22 @@ absl::Status ViewStore::Load(Loaded& loaded) {
                      .reserved = 0};
   loaded.view = replay.TakeView();
   return absl::OkStatus();
+}
+
+absl::Status ViewStore::SetFilesAside() const {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, directory_.List());
+  const std::string mark = DamagedName("");
+  for (const std::string& name : names) {
+    if (name.starts_with(mark) && GenerationOf(std::string_view(name).substr(mark.size()))) {
+      RETURN_IF_ERROR(directory_.Remove(name));
+    }
+  }
+  for (const std::string& name : names) {
+    if (GenerationOf(name)) {
+      RETURN_IF_ERROR(directory_.SetAside(name));
+    }
+  }
+  return directory_.SetAside(kSnapshotName);
 }
 
 absl::StatusOr<ViewStore::Journal> ViewStore::CreateJournal(const ViewVersion& base) {

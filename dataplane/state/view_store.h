@@ -24,7 +24,8 @@ namespace adit::state {
 //
 // A journal that ends inside a record was being written when the process died: that record was
 // never acknowledged and is cut. Any other damage means that nothing can be trusted: no state, so
-// that everything is denied until a snapshot comes.
+// that everything is denied until a snapshot comes. The damaged files are set aside (DamagedName),
+// in place of those of an earlier damage.
 //
 // Thread: one at a time. Merging journals into a snapshot runs on a thread of its own.
 class ViewStore {
@@ -75,6 +76,7 @@ class ViewStore {
       : directory_(directory), options_(options) {}
 
   absl::Status Load(Loaded& loaded);
+  absl::Status SetFilesAside() const;
   absl::StatusOr<Journal> CreateJournal(const ViewVersion& base);
   [[nodiscard]] absl::Status AppendRecord(Journal& journal, std::uint32_t tag,
                                           std::string_view body);

@@ -136,7 +136,11 @@ TEST_F(PeerMemoryTest, TellsDamageKeepsWhatIsBeforeItAndGoesOn) {
     Open();
     EXPECT_EQ(loaded_.problem, "");
     EXPECT_THAT(loaded_.peers, UnorderedElementsAre(Peer(2, 7)));
+    EXPECT_EQ(ReadFileOf(temp_.File("damaged-peers")), bad);
   }
+  WriteFileOf(temp_.File("peers"), "");
+  Open();
+  EXPECT_THAT(loaded_.problem, HasSubstr("/peers is damaged at byte 0"));
 }
 
 TEST_F(PeerMemoryTest, HoldsTenThousandPeers) {

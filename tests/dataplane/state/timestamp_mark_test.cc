@@ -82,6 +82,7 @@ TEST_F(TimestampMarkTest, TellsWhenNothingIsWhole) {
   ASSERT_TRUE(mark.EnsureCovers(At(1000), At(1000)).ok());
   Open();
   EXPECT_EQ(loaded_.mark, At(1020));
+  EXPECT_EQ(ReadFileOf(temp_.File("damaged-timestamp-mark")), std::string(1024, 'x'));
 }
 
 }  // namespace
