@@ -32,17 +32,28 @@ absl::Status EnterWal(const Database& database) {
                                                  database.path(), mode));
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
-                                                               RandomSource& random) {
-  RETURN_IF_ERROR(PrepareStoreFile(path));
+absl::StatusOr<Database> OpenDatabase(const std::string& path, RandomSource& random) {
   ASSIGN_OR_RETURN(Database database, Database::Open(path));
   RETURN_IF_ERROR(CheckSchema(database));
   RETURN_IF_ERROR(CheckIntegrity(database));
   RETURN_IF_ERROR(EnterWal(database));
   RETURN_IF_ERROR(Migrate(database, random));
-  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database)));
+  return database;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
+                                                               RandomSource& random) {
+  ASSIGN_OR_RETURN(const bool is_new, PrepareStoreFile(path));
+  absl::StatusOr<Database> database = OpenDatabase(path, random);
+  if (!database.ok()) {
+    if (is_new) {
+      RemoveEmptyStoreFile(path);
+    }
+    return database.status();
+  }
+  return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(database)));
 }
 
 absl::StatusOr<model::StoredState> SqliteStore::Load() { return ReadState(database_); }

@@ -74,25 +74,7 @@ absl::Status CheckDirectory(const std::string& directory) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status PrepareStoreFile(const std::string& path) {
-  std::filesystem::path directory = std::filesystem::path(path).parent_path();
-  if (directory.empty()) {
-    directory = ".";
-  }
-  RETURN_IF_ERROR(MakeDirectories(directory));
-  RETURN_IF_ERROR(CheckDirectory(directory.string()));
-  // O_NONBLOCK: a FIFO must not keep us waiting; a regular file does not care.
-  const UniqueFd fd(
-      open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, kFileMode));
-  if (!fd.is_open()) {
-    return PathError(errno, "open store", path);
-  }
-  struct stat status {};
-  if (fstat(fd.get(), &status) != 0) {
-    return PathError(errno, "stat", path);
-  }
+absl::Status CheckFile(const std::string& path, const struct stat& status) {
   if (!S_ISREG(status.st_mode)) {
     return FailedPrecondition(
         fmt::format("store {} is not a regular file: choose another --store", path));
@@ -105,6 +87,61 @@ absl::Status PrepareStoreFile(const std::string& path) {
         path, status.st_uid, status.st_mode & 07777, geteuid()));
   }
   return absl::OkStatus();
+}
+
+// Does it hold anything?
+absl::StatusOr<bool> CheckLog(const std::string& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) {
+    return errno == ENOENT ? absl::StatusOr<bool>(false) : PathError(errno, "stat", path);
+  }
+  RETURN_IF_ERROR(CheckFile(path, status));
+  return status.st_size > 0;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> PrepareStoreFile(const std::string& path) {
+  std::filesystem::path directory = std::filesystem::path(path).parent_path();
+  if (directory.empty()) {
+    directory = ".";
+  }
+  RETURN_IF_ERROR(MakeDirectories(directory));
+  RETURN_IF_ERROR(CheckDirectory(directory.string()));
+  // O_NONBLOCK: a FIFO must not keep us waiting; a regular file does not care.
+  constexpr int kFlags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  UniqueFd fd(open(path.c_str(), kFlags | O_CREAT | O_EXCL, kFileMode));
+  const bool is_made = fd.is_open();
+  if (errno == EEXIST && !is_made) {
+    fd.Reset(open(path.c_str(), kFlags));
+  }
+  if (!fd.is_open()) {
+    return PathError(errno, "open store", path);
+  }
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0) {
+    return PathError(errno, "stat", path);
+  }
+  RETURN_IF_ERROR(CheckFile(path, status));
+  ASSIGN_OR_RETURN(const bool has_log, CheckLog(path + "-wal"));
+  if (status.st_size == 0 && (has_log || !is_made)) {
+    if (is_made) {
+      unlink(path.c_str());
+    }
+    return DataLoss(
+        fmt::format("store {0} is {1}: put a backup in its place; or remove it{2} to begin "
+                    "with an empty network, if there never was another",
+                    path, is_made ? "missing" : "empty",
+                    has_log ? fmt::format(" and {}-wal, which holds changes,", path) : ""));
+  }
+  return is_made;
+}
+
+void RemoveEmptyStoreFile(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0 && status.st_size == 0) {
+    unlink(path.c_str());
+  }
 }
 
 }  // namespace adit::store

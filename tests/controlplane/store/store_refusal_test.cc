@@ -90,6 +90,33 @@ TEST_F(StoreRefusals, ATruncatedFileSaysToRestoreABackup) {
   }
 }
 
+TEST_F(StoreRefusals, AnEmptyFileIsNotTakenForANewStore) {
+  state::WriteFileOf(path(), "");
+  ExpectRefused(absl::StatusCode::kDataLoss,
+                "is empty: put a backup in its place; or remove it to");
+}
+
+TEST_F(StoreRefusals, ALogWithoutItsStoreIsKept) {
+  const std::string log = path() + "-wal";
+  for (const bool is_empty : {false, true}) {
+    state::WriteFileOf(log, "changes");
+    if (is_empty) {
+      state::WriteFileOf(path(), "");
+    }
+    const absl::Status status = OpenStore(path()).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_THAT(MessageOf(status), AllOf(HasSubstr(log), HasSubstr("put a backup in its place")));
+    EXPECT_EQ(state::ReadFileOf(log), "changes");
+    EXPECT_EQ(std::filesystem::exists(path()), is_empty);
+  }
+}
+
+TEST_F(StoreRefusals, ALogOfSomebodyElseIsNamed) {
+  Fill();
+  state::WriteFileOf(path() + "-wal", "", 0644);
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "adit.db-wal has owner");
+}
+
 TEST_F(StoreRefusals, RowsThatNobodyWroteAreNotBelieved) {
   Fill();
   const std::string good = state::ReadFileOf(path());
