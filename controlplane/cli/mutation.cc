@@ -34,6 +34,11 @@ std::string OutcomeText(const NodeOutcome& outcome, const MutationFlags& flags, 
     case NodeOutcome::ACKED:
       return "acked";
     case NodeOutcome::REJECTED: {
+      if (outcome.rejections_size() == 1 && outcome.rejections(0).object().empty()) {
+        return fmt::format("refused: {} [{}]; it will be asked again{}",
+                           outcome.rejections(0).text(), outcome.rejections(0).code(),
+                           MayForwardText(outcome));
+      }
       std::string text = "rejected";
       for (const auto& rejection : outcome.rejections()) {
         text += fmt::format(" {} ({}): {} [{}];", rejection.object(), rejection.field(),

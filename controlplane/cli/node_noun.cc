@@ -72,8 +72,11 @@ Table NodeNoun::Details(const Node& node, WallTime now) {
 std::vector<std::string> NodeNoun::Problems(const Node& node) {
   std::vector<std::string> problems;
   for (const auto& rejection : node.rejections()) {
-    problems.push_back(fmt::format("rejects {} ({}): {} [{}]", rejection.object(),
-                                   rejection.field(), rejection.text(), rejection.code()));
+    problems.push_back(rejection.object().empty()
+                           ? fmt::format("refuses updates: {} [{}]; it is asked again",
+                                         rejection.text(), rejection.code())
+                           : fmt::format("rejects {} ({}): {} [{}]", rejection.object(),
+                                         rejection.field(), rejection.text(), rejection.code()));
   }
   if (node.has_last_refusal()) {
     problems.push_back("refused to connect under this name: " + node.last_refusal());

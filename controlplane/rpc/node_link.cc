@@ -35,6 +35,11 @@ void FillRejection(const model::State& state, const sync::Rejection& rejection,
   out->set_text(rejection.text);
 }
 
+void FillRefusal(const sync::NodeSync& sync, admin::v1::ObjectRejection* out) {
+  out->set_code("UPDATE_REFUSED");
+  out->set_text(sync.problem());
+}
+
 void FillNode(const model::State& state, const model::Node& node, const NodeLink* link,
               admin::v1::Node* out) {
   out->set_name(node.name);
@@ -65,9 +70,7 @@ void FillNode(const model::State& state, const model::Node& node, const NodeLink
     FillRejection(state, rejection, out->add_rejections());
   }
   if (!link->sync.problem().empty()) {
-    admin::v1::ObjectRejection* rejection = out->add_rejections();
-    rejection->set_code("UPDATE_REFUSED");
-    rejection->set_text(link->sync.problem());
+    FillRefusal(link->sync, out->add_rejections());
   }
   if (link->last_refusal) {
     out->set_last_refusal(*link->last_refusal);

@@ -59,5 +59,7 @@ void FillNode(const model::State& state, const model::Node& node, const NodeLink
 void FillActivity(const PeerActivity& activity, admin::v1::Peer* out);
 void FillRejection(const model::State& state, const sync::Rejection& rejection,
                    admin::v1::ObjectRejection* out);
+// Of a data plane that refuses updates whole.
+void FillRefusal(const sync::NodeSync& sync, admin::v1::ObjectRejection* out);
 
 }  // namespace adit::hub

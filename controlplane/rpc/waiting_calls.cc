@@ -7,6 +7,21 @@ namespace adit::hub {
 
 using sync::Outcome;
 
+namespace {
+
+// What it may do until it has applied what was removed.
+void FillAtRisk(const Concern& concern, admin::v1::NodeOutcome* out) {
+  if (!concern.takes_rights) {
+    return;
+  }
+  out->set_may_still_forward(true);
+  if (concern.rights_until) {
+    out->set_may_forward_until_unix_ns(concern.rights_until->since_epoch().count());
+  }
+}
+
+}  // namespace
+
 void WaitingCalls::Add(WaitingCall call, Instant now) {
   if (now >= call.deadline || IsAnswered(call)) {
     Finish(call);
@@ -65,15 +80,15 @@ void WaitingCalls::Finish(WaitingCall& call) const {
           FillRejection(state_, rejection, out->add_rejections());
         }
         break;
+      case Outcome::State::kRefused:
+        out->set_state(admin::v1::NodeOutcome::REJECTED);
+        FillRefusal(link->sync, out->add_rejections());
+        FillAtRisk(concern, out);
+        break;
       case Outcome::State::kOffline:
         out->set_state(admin::v1::NodeOutcome::OFFLINE);
         out->set_offline_since_unix_ns(link->sync.since().since_epoch().count());
-        if (concern.takes_rights) {
-          out->set_may_still_forward(true);
-          if (concern.rights_until) {
-            out->set_may_forward_until_unix_ns(concern.rights_until->since_epoch().count());
-          }
-        }
+        FillAtRisk(concern, out);
         break;
     }
   }

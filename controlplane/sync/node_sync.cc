@@ -80,7 +80,8 @@ void NodeSync::HandleAck(const Ack& ack, const Now& now) {
     Acknowledge(now);
   } else {
     if (in_flight_->is_snapshot) {
-      PostponeAttempt("the data plane acknowledges another state than it was sent", now);
+      PostponeAttempt(in_flight_->to, "the data plane acknowledges another state than it was sent",
+                      now);
     }
     ForgetHeld();
   }
@@ -92,6 +93,7 @@ void NodeSync::HandleNack(const Nack& nack, const Now& now) {
     return;
   }
   const bool was_snapshot = in_flight_->is_snapshot;
+  const std::uint64_t refused = in_flight_->to;
   const bool names_objects = !nack.needs_snapshot && TakeRejections(nack);
   if (was_snapshot || nack.needs_snapshot) {
     ForgetHeld();
@@ -101,7 +103,7 @@ void NodeSync::HandleNack(const Nack& nack, const Now& now) {
   const bool is_answered_by_snapshot = nack.needs_snapshot && !was_snapshot;
   ++refusals_in_a_row_;
   if ((!names_objects && !is_answered_by_snapshot) || refusals_in_a_row_ > limits_.max_refusals) {
-    PostponeAttempt(nack.text, now);
+    PostponeAttempt(refused, nack.text, now);
   }
   BeginIfIdle(now);
 }
@@ -178,7 +180,10 @@ Instant NodeSync::next_deadline() const {
 Outcome NodeSync::OutcomeFor(std::uint64_t revision, std::span<const ObjectId> changed) const {
   Outcome outcome;
   if (settled_revision_ < revision) {
-    outcome.state = is_connected_ ? Outcome::State::kPending : Outcome::State::kOffline;
+    const bool is_refused = !problem_.empty() && revision <= refused_revision_;
+    outcome.state = !is_connected_ ? Outcome::State::kOffline
+                    : is_refused   ? Outcome::State::kRefused
+                                   : Outcome::State::kPending;
     return outcome;
   }
   std::set<ObjectId> concerned;

@@ -34,6 +34,7 @@ struct Outcome {
     kPending,   // connected, not answered yet: NO_ANSWER once the caller's patience ends
     kAcked,     // applied and acknowledged
     kRejected,  // the data plane refused `rejections`; the rest is applied
+    kRefused,   // the data plane refused it whole, see NodeSync::problem; it is sent again
     kOffline,   // not connected since NodeSync::since()
   };
   State state = State::kPending;
@@ -148,7 +149,8 @@ class NodeSync {
   void BeginDelta(const Now& now);
   void Acknowledge(const Now& now);  // what is in flight has been applied
   void Settle(std::uint64_t revision, const Now& now);
-  void PostponeAttempt(const std::string& problem, const Now& now);
+  // What was sent to bring the data plane to `revision` was refused whole.
+  void PostponeAttempt(std::uint64_t revision, const std::string& problem, const Now& now);
   void CloseSession(std::string reason);
 
   const std::string epoch_;
@@ -179,6 +181,7 @@ class NodeSync {
   WallTime settled_at_;
   bool has_progress_ = false;
   std::string problem_;
+  std::uint64_t refused_revision_ = 0;  // with problem_: of what was refused
 
   Instant next_ping_ = Instant::Max();
   Instant pong_deadline_ = Instant::Max();

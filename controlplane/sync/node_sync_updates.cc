@@ -327,7 +327,8 @@ void NodeSync::Settle(std::uint64_t revision, const Now& now) {
   }
 }
 
-void NodeSync::PostponeAttempt(const std::string& problem, const Now& now) {
+void NodeSync::PostponeAttempt(std::uint64_t revision, const std::string& problem, const Now& now) {
+  refused_revision_ = revision;
   problem_ = problem.empty() ? "the data plane refuses updates and does not say why" : problem;
   next_attempt_ = now.boot + limits_.retry_interval;
   has_progress_ = true;

@@ -111,11 +111,15 @@ TEST_F(AditctlTest, StatusShowsEveryNodeAndFailsWhenNoneIsConnected) {
   rejection->set_field("cidrs");
   rejection->set_text("covers a local address");
   rejection->set_code("COVERS_LOCAL");
+  auto* refusal = node.add_rejections();
+  refusal->set_text("the disk is full");
+  refusal->set_code("UPDATE_REFUSED");
   EXPECT_EQ(terminal_.Run({"status"}), ExitCode::kOk);
   EXPECT_THAT(terminal_.out(),
               AllOf(HasSubstr("connected"), HasSubstr("offline 2h"), HasSubstr("11 of 12  3s"),
                     HasSubstr("gw: host: net.ipv4.conf.eth0.forwarding: set it to 1"),
                     HasSubstr("gw: rejects resource/wiki (cidrs): covers a local address"),
+                    HasSubstr("gw: refuses updates: the disk is full [UPDATE_REFUSED]"),
                     HasSubstr("gw2: refused to connect under this name: another key")));
 }
 

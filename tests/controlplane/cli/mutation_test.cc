@@ -1,5 +1,6 @@
 // What a change prints and how it exits, whatever the nodes and the server say.
 #include <latch>
+#include <memory>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,6 +70,18 @@ TEST_F(MutationTest, ExitsOneWhenANodeRejects) {
                                      HasSubstr("not inside --allow-route [ROUTE_NOT_ALLOWED]")));
 }
 
+TEST_F(MutationTest, SaysWhyANodeRefusesTheWholeUpdate) {
+  NodeOutcome* outcome = AddOutcome("gw", NodeOutcome::REJECTED);
+  outcome->add_rejections()->set_text("write /var/lib/x: No space left on device");
+  outcome->mutable_rejections(0)->set_code("UPDATE_REFUSED");
+  EXPECT_EQ(Disable(), ExitCode::kFailed);
+  EXPECT_THAT(terminal_.out(),
+              AllOf(HasSubstr("stored"),
+                    HasSubstr("gw: refused: write /var/lib/x: No space left on device "
+                              "[UPDATE_REFUSED]; it will be asked again"),
+                    Not(HasSubstr("()"))));
+}
+
 TEST_F(MutationTest, ExitsSixWhenANodeDoesNotAnswerInTime) {
   AddOutcome("gw", NodeOutcome::NO_ANSWER);
   EXPECT_EQ(Disable(), ExitCode::kUnavailable);
@@ -98,10 +111,11 @@ TEST_F(MutationTest, LeavesTheAnswerTimeWithinTheTimeout) {
 }
 
 TEST_F(MutationTest, AServerThatDoesNotAnswerIsUnavailable) {
-  std::latch answered(1);
-  fake_.during_call = [&] { answered.wait(); };
+  // The call may reach the server when this test is over.
+  const auto answered = std::make_shared<std::latch>(1);
+  fake_.during_call = [answered] { answered->wait(); };
   EXPECT_EQ(Disable({"--timeout", "20ms"}), ExitCode::kUnavailable);
-  answered.count_down();
+  answered->count_down();
   EXPECT_THAT(terminal_.err(), AllOf(HasSubstr("no answer within --timeout"),
                                      HasSubstr("not known whether the change is stored")));
 }

@@ -347,14 +347,18 @@ TEST_F(NodeSyncTest, AFullDiskIsTriedAgainLaterOrWithTheNextChange) {
   Change({{PeerNumber(1), "a"}});
   EXPECT_EQ(Run(), 1);
   EXPECT_EQ(sync_.problem(), "no space left");
-  EXPECT_EQ(StateOf(2, {PeerNumber(1)}), State::kPending);
+  EXPECT_EQ(StateOf(2, {PeerNumber(1)}), State::kRefused);
   EXPECT_LE(sync_.next_deadline(), now_.boot + seconds(5));
   Change({}, {model::InterfaceId()});
+  // The refusal of the one before is none of it.
+  EXPECT_EQ(StateOf(3, {model::InterfaceId()}), State::kPending);
   EXPECT_EQ(Run(), 1);
+  EXPECT_EQ(StateOf(3, {model::InterfaceId()}), State::kRefused);
   plane_.is_full = false;
   Advance(seconds(5));
   EXPECT_EQ(Run(), 1);
   EXPECT_EQ(sync_.problem(), "");
+  EXPECT_EQ(StateOf(3, {model::InterfaceId()}), State::kAcked);
   EXPECT_EQ(plane_.objects, (Objects{{PeerNumber(1), "a"}}));
 }
 
