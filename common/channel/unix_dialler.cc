@@ -1,10 +1,13 @@
 #include "common/channel/unix_dialler.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <grpcpp/create_channel_posix.h>
@@ -62,12 +65,31 @@ absl::StatusOr<UniqueFd> ConnectUnix(std::string_view address, std::span<const u
   return fd;
 }
 
+absl::Status AwaitWelcome(const UniqueFd& connection, std::string_view address, Duration patience) {
+  pollfd readable{connection.get(), POLLIN, 0};
+  char first = 0;
+  if (poll(&readable, 1, static_cast<int>(patience / milliseconds(1))) <= 0) {
+    return absl::OkStatus();
+  }
+  const ssize_t got = recv(connection.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  const bool has_hung_up = got == 0 || (got < 0 && errno == ECONNRESET);
+  return has_hung_up ? PermissionDenied(fmt::format(
+                           "connect to {}: the server hung up at once: it does not accept uid {}",
+                           address, geteuid()))
+                     : absl::OkStatus();
+}
+
+std::shared_ptr<grpc::Channel> ChannelOver(UniqueFd connection,
+                                           const grpc::ChannelArguments& arguments) {
+  // The name is only the authority of requests: it must not hold a path.
+  return grpc::CreateCustomInsecureChannelFromFd("localhost", connection.Release(), arguments);
+}
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> DialUnix(std::string_view address,
                                                         std::span<const uid_t> servers,
                                                         const grpc::ChannelArguments& arguments) {
   ASSIGN_OR_RETURN(UniqueFd fd, ConnectUnix(address, servers));
-  // The name is only the authority of requests: it must not hold a path.
-  return grpc::CreateCustomInsecureChannelFromFd("localhost", fd.Release(), arguments);
+  return ChannelOver(std::move(fd), arguments);
 }
 
 }  // namespace adit::channel

@@ -19,7 +19,7 @@ constexpr std::size_t kLargestFile = std::size_t{1} << 20;  // bytes; ours are a
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.is_open()) {
-    return ErrnoStatus(errno, fmt::format("open the configuration file {}", path));
+    return ErrnoStatus(errno, fmt::format("open the file of --config, {}", path));
   }
   std::string text;
   char buffer[4096];
@@ -29,7 +29,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
       continue;
     }
     if (got < 0) {
-      return ErrnoStatus(errno, fmt::format("read the configuration file {}", path));
+      return ErrnoStatus(errno, fmt::format("read the file of --config, {}", path));
     }
     if (got == 0) {
       return text;

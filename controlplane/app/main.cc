@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   const absl::Status status = adit::app::Run(parser, flags);
   if (!status.ok()) {
     std::fprintf(stderr, "adit-controlplane: %s\n", adit::MessageOf(status).c_str());
-    return 1;
+    return absl::IsInvalidArgument(status) ? 2 : 1;
   }
   return 0;
 }

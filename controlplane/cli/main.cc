@@ -14,11 +14,21 @@
 
 namespace {
 
+constexpr adit::Duration kWelcomePatience = adit::seconds(1);
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& address) {
   ASSIGN_OR_RETURN(const std::vector<uid_t> servers, adit::channel::PossibleServersOf(address));
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);  // the server is ours, and its lists are paged
-  return adit::channel::DialUnix(address, servers, arguments);
+  ASSIGN_OR_RETURN(adit::UniqueFd connection, adit::channel::ConnectUnix(address, servers));
+  // A call that is cut off could mean anything; before it, only one thing.
+  if (const absl::Status welcome =
+          adit::channel::AwaitWelcome(connection, address, kWelcomePatience);
+      !welcome.ok()) {
+    return adit::PermissionDenied(adit::MessageOf(welcome) +
+                                  " (adit-controlplane's --admin-user says whom it does)");
+  }
+  return adit::channel::ChannelOver(std::move(connection), arguments);
 }
 
 // Ctrl-C ends the call in flight, so that its command can tidy up and say what is known; without

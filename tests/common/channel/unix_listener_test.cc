@@ -14,6 +14,7 @@
 #include <fstream>
 #include <future>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -97,6 +98,27 @@ TEST_F(UnixListenerTest, ClosesConnectionsOfOtherUids) {
   auto client = ConnectUnix(address_, servers);
   ASSERT_TRUE(client.ok()) << client.status();
   EXPECT_FALSE(ReadsSomething(client->get()));
+}
+
+TEST_F(UnixListenerTest, TheDiallerTellsThatItIsNotAllowed) {
+  const uid_t servers[] = {geteuid()};
+  auto listener = MustOpen({geteuid() + 1});
+  auto early = ConnectUnix(address_, servers);
+  ASSERT_TRUE(early.ok()) << early.status();
+  EXPECT_TRUE(AwaitWelcome(*early, address_, milliseconds(1)).ok())
+      << "nobody has said anything yet";
+  listener->Start(Greet);
+  const absl::Status refused = AwaitWelcome(*early, address_, seconds(10));
+  EXPECT_TRUE(absl::IsPermissionDenied(refused)) << refused;
+  EXPECT_THAT(MessageOf(refused), HasSubstr(fmt::format("does not accept uid {}", geteuid())));
+
+  listener.reset();
+  listener = MustOpen({geteuid()});
+  listener->Start(Greet);
+  auto welcome = ConnectUnix(address_, servers);
+  ASSERT_TRUE(welcome.ok()) << welcome.status();
+  EXPECT_TRUE(AwaitWelcome(*welcome, address_, seconds(10)).ok());
+  EXPECT_TRUE(ReadsSomething(welcome->get())) << "what was looked at is still to be read";
 }
 
 TEST_F(UnixListenerTest, AnEmptyListAllowsNobody) {
