@@ -44,6 +44,8 @@ constexpr const char* kProgram = "adit-dataplane";
 constexpr const char* kHostRecordName = "host-settings";
 // The host's routes may change all the time; what follows from them need not.
 constexpr Duration kReevaluateInterval = seconds(1);
+// Nobody tells when what keeps traffic from passing was cured, a setting or another's firewall.
+constexpr Duration kLookForCureInterval = seconds(5);
 
 // Everything between "opened" and "ended". Threads: this one watches signals, the host and the
 // others; one moves packets; the sync client's; with --uapi one serves the socket.
@@ -281,15 +283,18 @@ class Runner {
   }
 
   [[nodiscard]] int MillisecondsToReevaluation() const {
-    if (!needs_reevaluation_) {
-      return -1;
-    }
-    const Duration left = next_reevaluation_ - device_->clock().Read().boot;
-    return static_cast<int>(std::max(left, Duration(0)) / milliseconds(1)) + 1;
+    const Instant now = device_->clock().Read().boot;
+    const Instant due = needs_reevaluation_ ? next_reevaluation_ : next_look_for_cure_;
+    const Duration left = std::clamp(due - now, Duration(0), kLookForCureInterval);
+    return static_cast<int>(left / milliseconds(1)) + 1;
   }
 
   void ReevaluateIfDue() {
     const Instant now = device_->clock().Read().boot;
+    if (now >= next_look_for_cure_) {
+      next_look_for_cure_ = now + kLookForCureInterval;
+      needs_reevaluation_ = needs_reevaluation_ || enforcer_->has_problems();
+    }
     if (needs_reevaluation_ && now >= next_reevaluation_) {
       needs_reevaluation_ = false;
       next_reevaluation_ = now + kReevaluateInterval;
@@ -308,6 +313,7 @@ class Runner {
   std::optional<host::RouteMonitor> monitor_;
   bool needs_reevaluation_ = false;
   Instant next_reevaluation_;
+  Instant next_look_for_cure_;
   std::unique_ptr<UapiDevice> uapi_device_;
   std::unique_ptr<uapi::Server> server_;
 };

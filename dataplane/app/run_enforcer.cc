@@ -1,6 +1,7 @@
 #include "dataplane/app/run_enforcer.h"
 
-#include <algorithm>
+#include <set>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace adit::app {
 namespace {
 
 constexpr std::uint32_t kReportsPerTask = 256;
+// A route that is missing is missing for thousands of prefixes.
+constexpr std::size_t kMaxProblemsLogged = 16;
 
 }  // namespace
 
@@ -40,10 +43,19 @@ void RunEnforcer::PublishProblems() {
   for (const host::HostProblem& problem : host_.problems()) {
     problems.push_back({problem.setting, problem.remedy});
   }
+  std::set<std::pair<std::string_view, std::string_view>> known;
+  for (const rpc::HostProblem& problem : problems_) {
+    known.emplace(problem.setting, problem.remedy);
+  }
+  std::size_t fresh = 0;
   for (const rpc::HostProblem& problem : problems) {
-    if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
+    const bool is_fresh = !known.contains({problem.setting, problem.remedy});
+    if (is_fresh && fresh++ < kMaxProblemsLogged) {
       LOG_WARN("{} keeps traffic from passing: {}", problem.setting, problem.remedy);
     }
+  }
+  if (fresh > kMaxProblemsLogged) {
+    LOG_WARN("{} more like these keep traffic from passing", fresh - kMaxProblemsLogged);
   }
   const bool has_changed = problems != problems_;
   if (has_changed && problems.empty()) {
@@ -71,6 +83,11 @@ void RunEnforcer::Reevaluate() {
   if (host_.Reevaluate()) {
     PublishProblems();
   }
+}
+
+bool RunEnforcer::has_problems() {
+  const MutexLock lock(mutex_);
+  return !problems_.empty();
 }
 
 absl::Status RunEnforcer::RemoveFromHost() {

@@ -35,8 +35,10 @@ class RunEnforcer final : public rpc::Enforcer {
 
   // The host as it is when nothing was asked of it, unless a view has asked already.
   void ApplyEmptyHostIfNone();
-  // Routes or addresses of the host changed.
+  // Routes or addresses of the host changed, or what keeps traffic from passing may have been
+  // cured.
   void Reevaluate();
+  [[nodiscard]] bool has_problems();
   // Takes back what was done to the host, the interface included.
   [[nodiscard]] absl::Status RemoveFromHost();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -144,6 +145,7 @@ absl::Status UpdatePipeline::MakeDurable(const PreparedChange& change) {
   if (recorded.ok()) {
     if (is_disk_failing_) {
       is_disk_failing_ = false;
+      is_withdrawn_ = false;
       LOG_INFO("the state can be recorded again");
     }
     return absl::OkStatus();
@@ -162,7 +164,9 @@ absl::Status UpdatePipeline::MakeDurable(const PreparedChange& change) {
     is_narrower_ = true;
     return Annotate(withdrawn, "enforced until a restart, but it cannot be recorded");
   }
-  LOG_ERROR("a restart denies everything until the control plane has sent a snapshot");
+  if (!std::exchange(is_withdrawn_, true)) {
+    LOG_ERROR("a restart denies everything until the control plane has sent a snapshot");
+  }
   return absl::OkStatus();
 }
 

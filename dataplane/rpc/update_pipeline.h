@@ -71,6 +71,7 @@ class UpdatePipeline {
   // The shards enforce less than desired_ says: see above.
   bool is_narrower_ = false;
   bool is_disk_failing_ = false;  // said once
+  bool is_withdrawn_ = false;     // said once, until it can be recorded again
   std::string noted_refusal_;     // said once
   WallTime expired_until_;        // grants that end up to here were told
   std::vector<Outgoing> faults_;
