@@ -79,9 +79,10 @@ class Host:
         subprocess.run(["ip", "netns", "add", self.ns], check=True)
         self.run("ip", "link", "set", "lo", "up")
 
-    def run(self, *argv, check=True, timeout=60, input=None):
+    def run(self, *argv, check=True, timeout=60, input=None, env=None):
         result = subprocess.run(["ip", "netns", "exec", self.ns, *map(str, argv)],
-                                capture_output=True, text=True, timeout=timeout, input=input)
+                                capture_output=True, text=True, timeout=timeout, input=input,
+                                env={**os.environ, **env} if env else None)
         if check and result.returncode != 0:
             raise Failure(f"{self.name}: {' '.join(map(str, argv))}: exit {result.returncode}\n"
                           f"{result.stdout}{result.stderr}")
@@ -105,7 +106,7 @@ class Lab:
         self.prefix = f"at{os.getpid() % 100000}"
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"adit-{test}-"))
         os.chmod(self.dir, 0o755)
-        self.hosts, self.processes = {}, []
+        self.hosts, self.processes, self.disks = {}, [], []
         self.expected, self._links = [], 0
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -156,6 +157,16 @@ class Lab:
                         found.append(f"{process.name}: {line}")
         return found
 
+    # --- files
+    def small_disk(self, name, size, uid, gid):
+        """A file system of its own at `name` in the lab's directory, to be filled up."""
+        path = self.dir / name
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700,uid={uid},gid={gid}",
+                        "none", path], check=True)
+        self.disks.append(path)
+        return path
+
     def close(self):
         atexit.unregister(self.close)
         for process in reversed(self.processes):
@@ -168,6 +179,8 @@ class Lab:
                 process.kill()
         for host in self.hosts.values():
             subprocess.run(["ip", "netns", "del", host.ns], check=False)
+        for path in self.disks:
+            subprocess.run(["umount", "--lazy", path], check=False)
         if not os.environ.get("ADIT_KEEP_LOGS"):
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -217,33 +230,40 @@ class Pair:
         self.lab, self.hub = lab, hub
         self.sockets = lab.dir / "sock"
         self.store = lab.dir / "store"
-        for path in (self.sockets, self.store):
-            path.mkdir(mode=0o750 if path == self.sockets else 0o700)
-            os.chown(path, CONTROLPLANE_UID, CONTROLPLANE_UID)
+        for path, mode in ((self.sockets, 0o750), (self.store, 0o700)):
+            if not path.exists():
+                path.mkdir(mode=mode)
+                os.chown(path, CONTROLPLANE_UID, CONTROLPLANE_UID)
         self.controlplane = None
         self.dataplanes = {}
 
+    def controlplane_argv(self, *extra, store=None):
+        return ["setpriv", "--reuid", CONTROLPLANE_UID, "--regid", CONTROLPLANE_UID, "--clear-groups",
+                BIN / "adit-controlplane", "--store", f"sqlite:{store or self.store / 'adit.db'}",
+                "--admin-listen", f"unix:{self.sockets}/admin.sock",
+                "--dataplane-listen", f"unix:{self.sockets}/dataplane.sock",
+                "--dataplane-user", DATAPLANE_UID, "--admin-user", "0", *extra]
+
     def start_controlplane(self, *extra):
-        self.controlplane = self.hub.start(
-            "controlplane", "setpriv", "--reuid", CONTROLPLANE_UID, "--regid", CONTROLPLANE_UID,
-            "--clear-groups", BIN / "adit-controlplane", "--store", f"sqlite:{self.store}/adit.db",
-            "--admin-listen", f"unix:{self.sockets}/admin.sock",
-            "--dataplane-listen", f"unix:{self.sockets}/dataplane.sock",
-            "--dataplane-user", DATAPLANE_UID, "--admin-user", "0", *extra, is_ours=True)
+        self.controlplane = self.hub.start("controlplane", *self.controlplane_argv(*extra),
+                                           is_ours=True)
         wait_until("the control plane", lambda: self.ctl("version").returncode == 0 and
                    (self.sockets / "dataplane.sock").exists())
         return self.controlplane
 
-    def start_dataplane(self, host, node, *extra, wait=True, advertise=None, env=None):
+    def dataplane_argv(self, node, *extra, tun="adit0", user=f"{DATAPLANE_UID}:{CONTROLPLANE_UID}"):
+        return [BIN / "adit-dataplane", "run",
+                "--channel", f"unix:{self.sockets}/dataplane.sock", "--tun-name", tun,
+                "--node-name", node, "--state-dir", self.lab.dir / f"state-{node}",
+                "--user", user, "--controlplane-user", str(CONTROLPLANE_UID), *extra]
+
+    def start_dataplane(self, host, node, *extra, wait=True, advertise=None, env=None, prefix=(),
+                        **kwargs):
         state = self.lab.dir / f"state-{node}"
         if not state.exists():
             state.mkdir(mode=0o700)
             os.chown(state, DATAPLANE_UID, CONTROLPLANE_UID)
-        argv = [BIN / "adit-dataplane", "run",
-                "--channel", f"unix:{self.sockets}/dataplane.sock", "--tun-name", "adit0",
-                "--node-name", node, "--state-dir", state,
-                "--user", f"{DATAPLANE_UID}:{CONTROLPLANE_UID}",
-                "--controlplane-user", str(CONTROLPLANE_UID), *extra]
+        argv = [*prefix, *self.dataplane_argv(node, *extra, **kwargs)]
         if advertise:
             argv += ["--advertise", advertise]
         process = host.start(f"dataplane-{node}", *argv, is_ours=True, env=env)
@@ -290,6 +310,17 @@ def bring_up_client(device, config, listen_port=0):
                     config.get("PresharedKey"), config.get("PersistentKeepalive"))
     for prefix in split_list(config["AllowedIPs"]):
         device.host.run("ip", "route", "replace", prefix, "dev", device.interface)
+
+
+def refused(host, argv, status, *texts, env=None):
+    """It ends with the status, says all the texts on standard error, and nothing on the other."""
+    result = host.run(*argv, check=False, env=env)
+    command = " ".join(map(str, argv))
+    check(result.returncode == status, f"{command}: exit {result.returncode}, not {status}\n{result.stderr}")
+    for text in texts:
+        check(str(text) in result.stderr, f"{command}: '{text}' is not in: {result.stderr}")
+    check(result.stdout == "", f"{command}: stdout: {result.stdout}")
+    return result.stderr
 
 
 def main(test, body):

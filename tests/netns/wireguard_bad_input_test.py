@@ -7,18 +7,9 @@ import signal
 import socket
 import time
 
-from lab import BIN, WireGuardDevice, check, main, wait_until
+from lab import BIN, WireGuardDevice, check, main, refused, wait_until
 
 PROGRAM = BIN / "adit-wireguard"
-
-
-def refused(host, argv, status, *texts):
-    """Exits with the status, says all the texts on standard error and nothing else."""
-    result = host.run(*argv, check=False)
-    check(result.returncode == status, f"{argv}: exit {result.returncode}, not {status}\n{result.stderr}")
-    for text in texts:
-        check(text in result.stderr, f"{argv}: '{text}' is not in: {result.stderr}")
-    check(result.stdout == "", f"{argv}: stdout: {result.stdout}")
 
 
 def check_start(host, name, live):
