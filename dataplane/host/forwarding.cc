@@ -1,5 +1,7 @@
 #include "dataplane/host/forwarding.h"
 
+#include <net/if.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -9,7 +11,6 @@
 #include <fmt/format.h>
 
 #include "common/status.h"
-#include "dataplane/host/routes.h"
 
 namespace adit::host {
 namespace {
@@ -40,6 +41,10 @@ absl::StatusOr<NextHop> FindNextHop(NetlinkSocket& socket, const IpPrefix& prefi
   return hop;
 }
 
+std::string RouteTo(const IpPrefix& prefix) {
+  return fmt::format("route to {}", prefix.ToString());
+}
+
 // What works before the data plane starts, and thus in a container, whose /proc/sys is read-only.
 std::string RemedyFor(const std::string& key, const std::string& value, const absl::Status& error) {
   const char* const whole =
@@ -66,10 +71,11 @@ Forwarding::Forwarding(NetlinkSocket socket, std::string tun_name, std::string s
 std::vector<HostProblem> Forwarding::Apply(const std::vector<ServedPrefix>& served) {
   wanted_keys_.clear();
   problems_.clear();
-  for (const std::string& interface : EgressInterfaces(served, IpFamily::kV4)) {
+  LookUpRoutes(served);
+  for (const std::string& interface : EgressInterfaces(IpFamily::kV4)) {
     Want(KeyOf(kV4Conf, interface, "forwarding"), "1");
   }
-  ForwardV6(EgressInterfaces(served, IpFamily::kV6));
+  ForwardV6(EgressInterfaces(IpFamily::kV6));
   if (const absl::Status status = RestoreUnwanted(); !status.ok()) {
     problems_.push_back({"forwarding that is not needed any more", MessageOf(status)});
   }
@@ -83,28 +89,46 @@ absl::Status Forwarding::Restore() {
   return RestoreUnwanted();
 }
 
-// With the TUN itself, when there is any.
-std::set<std::string> Forwarding::EgressInterfaces(const std::vector<ServedPrefix>& served,
-                                                   IpFamily family) {
-  std::set<std::string> interfaces;
+void Forwarding::LookUpRoutes(const std::vector<ServedPrefix>& served) {
+  const std::map<IpPrefix, NextHop> known = std::exchange(hops_, {});
   for (const ServedPrefix& one : served) {
-    if (one.prefix.family() != family) {
+    if (const auto found = known.find(one.prefix); found != known.end()) {
+      hops_.insert(*found);
       continue;
     }
     const absl::StatusOr<NextHop> hop = FindNextHop(socket_, one.prefix);
-    const std::string setting = fmt::format("route to {}", one.prefix.ToString());
-    if (!hop.ok()) {
-      problems_.push_back({setting, fmt::format("{}; add a route on this host, or delete the "
-                                                "resource",
-                                                MessageOf(hop.status()))});
-    } else if (hop->is_local) {
-      continue;  // the host itself is the resource: delivered, not forwarded
-    } else if (hop->interface_name == tun_name_) {
-      problems_.push_back({setting, fmt::format("it leads back into {}; add a route to where the "
-                                                "resource is",
-                                                tun_name_)});
+    if (hop.ok()) {
+      hops_.emplace(one.prefix, *hop);
     } else {
-      interfaces.insert(hop->interface_name);
+      problems_.push_back(
+          {RouteTo(one.prefix), fmt::format("{}; add a route on this host, or delete the resource",
+                                            MessageOf(hop.status()))});
+    }
+  }
+  const std::string back =
+      fmt::format("it leads back into {}; add a route to where the resource is", tun_name_);
+  const unsigned own = if_nametoindex(tun_name_.c_str());
+  for (const auto& [prefix, hop] : hops_) {
+    if (!hop.is_local && hop.interface_index == own) {
+      problems_.push_back({RouteTo(prefix), back});
+    }
+  }
+}
+
+// With the TUN itself, when there is any.
+std::set<std::string> Forwarding::EgressInterfaces(IpFamily family) const {
+  std::set<unsigned> indexes;
+  for (const auto& [prefix, hop] : hops_) {
+    // One that is local is the resource itself: delivered, not forwarded.
+    if (prefix.family() == family && !hop.is_local) {
+      indexes.insert(hop.interface_index);
+    }
+  }
+  std::set<std::string> interfaces;
+  for (const unsigned index : indexes) {
+    const std::string name = InterfaceName(index);
+    if (!name.empty() && name != tun_name_) {
+      interfaces.insert(name);
     }
   }
   if (!interfaces.empty()) {

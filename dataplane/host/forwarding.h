@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 
 #include "dataplane/host/host_problem.h"
 #include "dataplane/host/netlink_socket.h"
+#include "dataplane/host/routes.h"
 #include "dataplane/host/served_prefix.h"
 #include "dataplane/host/sysctl.h"
 
@@ -32,17 +34,21 @@ class Forwarding {
   // See Sysctls::KeepRecord. Call before Apply, with a path that is this TUN's own.
   void KeepRecord(const std::string& path) { sysctls_.KeepRecord(path); }
 
-  // Call again whenever the served prefixes or the host's routes change: interfaces that are egress
-  // no more get their setting back. What cannot be done (read-only /proc/sys, no route to a prefix)
-  // is a problem in the answer, sorted, and keeps nothing else from being done.
+  // Call again whenever the served prefixes change: interfaces that are egress no more get their
+  // setting back. What cannot be done (read-only /proc/sys, no route to a prefix) is a problem in
+  // the answer, sorted, and keeps nothing else from being done. Where a prefix leads is asked once,
+  // as a gateway may serve very many.
   [[nodiscard]] std::vector<HostProblem> Apply(const std::vector<ServedPrefix>& served);
+  // The host's routes or interfaces have changed; Apply then.
+  void ForgetRoutes() { hops_.clear(); }
 
   // Everything as it was before the first Apply, but what others changed since.
   [[nodiscard]] absl::Status Restore();
 
  private:
   Forwarding(NetlinkSocket socket, std::string tun_name, std::string sysctl_root);
-  std::set<std::string> EgressInterfaces(const std::vector<ServedPrefix>& served, IpFamily family);
+  void LookUpRoutes(const std::vector<ServedPrefix>& served);
+  std::set<std::string> EgressInterfaces(IpFamily family) const;
   void ForwardV6(const std::set<std::string>& interfaces);
   void MakeEveryInterfaceARouter();
   void Want(const std::string& key, const std::string& value);
@@ -55,6 +61,7 @@ class Forwarding {
   // Where IPv6 forwarding was on before all.forwarding was set; switching that off takes them
   // along.
   std::set<std::string> routers_before_;
+  std::map<IpPrefix, NextHop> hops_;  // of the served prefixes that have a route
   // Of the Apply in progress.
   std::set<std::string> wanted_keys_;
   std::vector<HostProblem> problems_;

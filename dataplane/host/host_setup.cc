@@ -116,6 +116,9 @@ std::vector<HostProblem> HostSetup::ForeignDrops() {
 }
 
 bool HostSetup::Reevaluate() {
+  if (gateway_) {
+    gateway_->forwarding.ForgetRoutes();
+  }
   const std::vector<HostProblem> before = std::exchange(gateway_problems_, ApplyGateway());
   return before != gateway_problems_;
 }

@@ -111,10 +111,10 @@ int NetlinkSocket::Exchange(NetlinkRequest& request, std::vector<char>& answer) 
   if (mnl_socket_sendto(socket_.get(), request.header(), request.header()->nlmsg_len) < 0) {
     return errno;
   }
-  std::vector<char> buffer(kReceiveSize);
+  buffer_.resize(kReceiveSize);
   bool was_interrupted = false;
   while (true) {
-    const ssize_t got = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
+    const ssize_t got = mnl_socket_recvfrom(socket_.get(), buffer_.data(), buffer_.size());
     if (got < 0) {
       if (errno == EINTR) {
         continue;
@@ -122,7 +122,7 @@ int NetlinkSocket::Exchange(NetlinkRequest& request, std::vector<char>& answer) 
       return errno;
     }
     int left = static_cast<int>(got);
-    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data());
          mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
       if (message->nlmsg_seq != sequence_) {
         continue;  // the rest of an exchange that ended early

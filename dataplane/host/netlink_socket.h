@@ -55,6 +55,7 @@ class NetlinkSocket {
 
   std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket_;
   std::uint32_t sequence_ = 0;
+  std::vector<char> buffer_;
 };
 
 // Visits the attributes after the message's fixed part of `body_size` bytes.

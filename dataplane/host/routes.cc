@@ -53,13 +53,15 @@ absl::StatusOr<NextHop> FindNextHop(NetlinkSocket& socket, const IpAddress& to) 
   if (error_number != 0 && !is_refused) {
     return NetlinkError(error_number, fmt::format("look up the route to {}", to.ToString()));
   }
-  std::array<char, IF_NAMESIZE> name{};
-  if (error_number != 0 || !is_found ||
-      if_indextoname(hop.interface_index, name.data()) == nullptr) {
+  if (error_number != 0 || !is_found) {
     return NotFound(fmt::format("there is no route to {}", to.ToString()));
   }
-  hop.interface_name = name.data();
   return hop;
+}
+
+std::string InterfaceName(unsigned index) {
+  std::array<char, IF_NAMESIZE> name{};
+  return if_indextoname(index, name.data()) == nullptr ? std::string() : name.data();
 }
 
 }  // namespace adit::host

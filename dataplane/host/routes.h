@@ -19,9 +19,10 @@ namespace adit::host {
 struct NextHop {
   bool is_local = false;         // to this host itself
   unsigned interface_index = 0;  // when not local
-  std::string interface_name;
 };
 // NOT_FOUND when there is no route (or one that refuses).
 [[nodiscard]] absl::StatusOr<NextHop> FindNextHop(NetlinkSocket& socket, const IpAddress& to);
+// Empty when it is gone.
+[[nodiscard]] std::string InterfaceName(unsigned index);
 
 }  // namespace adit::host

@@ -110,6 +110,7 @@ TEST_F(ForwardingTest, ARouteThatMovesMovesForwarding) {
   EXPECT_THAT(forwarding.Apply(served), IsEmpty());
   EXPECT_EQ(V4("lan0"), "1");
   Must("ip route replace 10.99.0.0/16 via 10.77.2.9");
+  forwarding.ForgetRoutes();
   EXPECT_THAT(forwarding.Apply(served), IsEmpty());
   EXPECT_EQ(V4("lan0"), "0");
   EXPECT_EQ(V4("lan.1"), "1");

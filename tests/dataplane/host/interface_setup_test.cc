@@ -179,7 +179,7 @@ TEST_F(InterfaceSetupTest, TheNextHopIsTheKernels) {
   for (const char* to : {"10.1.1.1", "192.0.2.9", "2001:db8::9"}) {
     const auto hop = FindNextHop(*socket, *IpAddress::Parse(to));
     ASSERT_TRUE(hop.ok()) << to << hop.status();
-    EXPECT_EQ(hop->interface_name, "v0") << to;
+    EXPECT_EQ(InterfaceName(hop->interface_index), "v0") << to;
     EXPECT_FALSE(hop->is_local);
   }
   EXPECT_TRUE(FindNextHop(*socket, *IpAddress::Parse("192.0.2.1"))->is_local);
