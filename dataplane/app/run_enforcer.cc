@@ -160,7 +160,7 @@ void RunEnforcer::AppendReports(std::vector<engine::PeerReport>& out) {
   do {
     const std::uint32_t first = std::exchange(next, 0);
     WithEngine([&](engine::Engine& engine, Now) {
-      next = engine.AppendReports(first, kReportsPerTask, out);
+      next = engine.AppendReports(first, kReportsPerTask, out, engine::ReportDetail::kActivity);
     });
   } while (next != 0);
 }

@@ -105,7 +105,7 @@ Counters Engine::counters() const {
 }
 
 std::uint32_t Engine::AppendReports(std::uint32_t first, std::uint32_t count,
-                                    std::vector<PeerReport>& out) const {
+                                    std::vector<PeerReport>& out, ReportDetail detail) const {
   std::size_t slot = first;
   for (; slot < peers_.size() && count != 0; ++slot) {
     const PeerState* peer = peers_[slot].get();
@@ -116,7 +116,6 @@ std::uint32_t Engine::AppendReports(std::uint32_t first, std::uint32_t count,
     PeerReport report;
     report.public_key = peer->protocol.remote();
     report.has_preshared_key = peer->protocol.has_preshared_key();
-    report.preshared_key = crypto::SymmetricKey(peer->protocol.preshared_key());
     if (peer->path.remote.is_set()) {
       report.endpoint = peer->path.remote;
     }
@@ -125,7 +124,10 @@ std::uint32_t Engine::AppendReports(std::uint32_t first, std::uint32_t count,
     report.received_bytes = peer->received_bytes;
     report.sent_bytes = peer->sent_bytes;
     report.refused_packets = peer->refused_packets;
-    report.allowed_ips = allowed_ips_.PrefixesOf(static_cast<std::uint32_t>(slot));
+    if (detail == ReportDetail::kAll) {
+      report.preshared_key = crypto::SymmetricKey(peer->protocol.preshared_key());
+      report.allowed_ips = allowed_ips_.PrefixesOf(static_cast<std::uint32_t>(slot));
+    }
     report.greatest_timestamp = peer->protocol.greatest_timestamp();
     report.last_data = peer->last_data;
     out.push_back(std::move(report));

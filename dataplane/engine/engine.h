@@ -120,7 +120,8 @@ class Engine {
   // Appends reports of up to `count` peers from slot `first`; returns the next slot, or 0 at the
   // end. In pieces, so that asking about 10,000 peers does not stop the packets.
   std::uint32_t AppendReports(std::uint32_t first, std::uint32_t count,
-                              std::vector<PeerReport>& out) const;
+                              std::vector<PeerReport>& out,
+                              ReportDetail detail = ReportDetail::kAll) const;
   // Data was carried to or from a peer of this family in the last 10 s.
   [[nodiscard]] bool CarriedDataRecently(IpFamily family, Instant now) const;
 

@@ -16,6 +16,10 @@
 // The engine's plain outputs: state copied out for status, UAPI and the state file.
 namespace adit::engine {
 
+// kActivity leaves out what is configured (preshared key, allowed IPs): what is asked of very many
+// peers every second allocates nothing for each.
+enum class ReportDetail : std::uint8_t { kAll, kActivity };
+
 struct PeerReport {
   PublicKey public_key;
   crypto::SymmetricKey preshared_key;  // zero when none; only UAPI `get` by uid 0 prints it

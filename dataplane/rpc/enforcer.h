@@ -49,6 +49,7 @@ class Enforcer {
   virtual void Restore(const std::vector<engine::PeerMemory>& memories,
                        WallTime timestamp_mark) = 0;
 
+  // Activity is enough (engine::ReportDetail).
   virtual void AppendReports(std::vector<engine::PeerReport>& out) = 0;
   [[nodiscard]] virtual engine::Counters Counters() = 0;
   // No handshake timestamp made so far is greater.

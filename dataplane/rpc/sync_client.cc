@@ -186,11 +186,11 @@ class Client final : public SyncClient {
   }
 
   void Tick() {
-    const std::vector<engine::PeerReport> reports = SaveMemory();
+    SaveMemory();
     std::vector<Outgoing> events;
     pipeline_.Observe(events);
     const Now now = clock_.Read();
-    watch_.Compare(reports, now.wall, events);
+    watch_.Compare(reports_, now.wall, events);
     for (Outgoing& event : events) {
       outbox_.PutEvent(std::move(event));
     }
@@ -201,15 +201,14 @@ class Client final : public SyncClient {
     }
     if (interval > Duration(0) && now.boot - last_stats_ >= interval) {
       last_stats_ = now.boot;
-      outbox_.PutStats(MakeStats(reports, enforcer_.Counters(), now.wall));
+      outbox_.PutStats(MakeStats(reports_, enforcer_.Counters(), now.wall));
     }
   }
 
-  std::vector<engine::PeerReport> SaveMemory() {
-    std::vector<engine::PeerReport> reports;
-    enforcer_.AppendReports(reports);
-    memory_->Save(reports, enforcer_.GreatestTimestamp(), clock_.Read());
-    return reports;
+  void SaveMemory() {
+    reports_.clear();
+    enforcer_.AppendReports(reports_);
+    memory_->Save(reports_, enforcer_.GreatestTimestamp(), clock_.Read());
   }
 
   void TellHostProblems() {
@@ -235,6 +234,7 @@ class Client final : public SyncClient {
   const std::unique_ptr<RestartMemory> memory_;
   UpdatePipeline pipeline_;
   PeerWatch watch_;
+  std::vector<engine::PeerReport> reports_;  // of the last second; megabytes, so not made each time
   Instant last_stats_;
   std::string refused_reason_;  // said once
 
