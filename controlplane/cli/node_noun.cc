@@ -63,6 +63,10 @@ Table NodeNoun::Details(const Node& node, WallTime now) {
   table.Add({"applied", node.applied_at_unix_ns() == 0
                             ? ""
                             : FormatMomentAndAge(node.applied_at_unix_ns(), now)});
+  if (node.has_last_update_ns()) {
+    table.Add({"last update took",
+               fmt::format("{:.1f} ms", static_cast<double>(node.last_update_ns()) / 1e6)});
+  }
   for (const std::string& problem : Problems(node)) {
     table.Add({"problem", problem});
   }

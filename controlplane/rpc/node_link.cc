@@ -66,6 +66,9 @@ void FillNode(const model::State& state, const model::Node& node, const NodeLink
   out->set_build(link->build);
   out->set_applied_revision(link->sync.settled_revision());
   out->set_applied_at_unix_ns(link->sync.settled_at().since_epoch().count());
+  if (link->sync.answered_in() != Duration(0)) {
+    out->set_last_update_ns(link->sync.answered_in().count());
+  }
   for (const sync::Rejection& rejection : link->sync.rejections()) {
     FillRejection(state, rejection, out->add_rejections());
   }

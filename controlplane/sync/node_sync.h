@@ -104,6 +104,8 @@ class NodeSync {
   // The data plane has applied all of this revision but the rejected objects.
   [[nodiscard]] std::uint64_t settled_revision() const { return settled_revision_; }
   [[nodiscard]] WallTime settled_at() const { return settled_at_; }
+  // How long the last update took, from making it to its acknowledgement; zero: there was none.
+  [[nodiscard]] Duration answered_in() const { return answered_in_; }
   [[nodiscard]] std::vector<Rejection> rejections() const;  // ordered by object
   // Why the node cannot be brought up to date, when it refuses without naming objects; else "".
   [[nodiscard]] const std::string& problem() const { return problem_; }
@@ -118,6 +120,7 @@ class NodeSync {
     std::uint64_t nonce = 0;
     bool is_snapshot = false;
     std::uint64_t to = 0;
+    Instant began;
     StateDigest digest;             // of the data plane's state after it
     std::map<ObjectId, Body> sent;  // delta: what it makes of each object it names
     Instant deadline;
@@ -179,6 +182,7 @@ class NodeSync {
   WallTime since_;
   std::uint64_t settled_revision_ = 0;
   WallTime settled_at_;
+  Duration answered_in_{0};
   bool has_progress_ = false;
   std::string problem_;
   std::uint64_t refused_revision_ = 0;  // with problem_: of what was refused

@@ -233,6 +233,7 @@ void NodeSync::BeginSnapshot(const Now& now) {
   in_flight_->nonce = ++last_nonce_;
   in_flight_->is_snapshot = true;
   in_flight_->to = revision_;
+  in_flight_->began = now.boot;
   in_flight_->deadline = now.boot + limits_.answer_timeout;
 
   std::vector<std::vector<Object>> chunks(1);
@@ -261,6 +262,7 @@ void NodeSync::BeginSnapshot(const Now& now) {
 void NodeSync::BeginDelta(const Now& now) {
   InFlight update;
   update.to = revision_;
+  update.began = now.boot;
   update.digest = held_digest_;
   update.deadline = now.boot + limits_.answer_timeout;
   Delta delta;
@@ -313,6 +315,7 @@ void NodeSync::Acknowledge(const Now& now) {
   is_held_known_ = true;
   held_revision_ = in_flight_->to;
   held_digest_ = in_flight_->digest;
+  answered_in_ = now.boot - in_flight_->began;
   in_flight_.reset();
   problem_.clear();
   refusals_in_a_row_ = 0;

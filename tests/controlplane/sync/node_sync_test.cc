@@ -37,7 +37,9 @@ TEST_F(NodeSyncTest, AChangeIsADeltaFromWhatIsApplied) {
   EXPECT_EQ(delta.to, 3U);
   EXPECT_THAT(delta.removals, ElementsAre(PeerNumber(1)));
   EXPECT_THAT(delta.upserts, ElementsAre(Object{PeerNumber(2), "b"}));
+  Advance(milliseconds(3));
   Handle(*plane_.Receive(delta));
+  EXPECT_EQ(sync_.answered_in(), milliseconds(3));
   EXPECT_EQ(plane_.objects, (Objects{{model::InterfaceId(), "i"}, {PeerNumber(2), "b"}}));
 }
 
