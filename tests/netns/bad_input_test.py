@@ -10,9 +10,15 @@ from lab import (BIN, CONTROLPLANE_UID, DATAPLANE_UID, Failure, check, main, ref
 
 DATAPLANE, CONTROLPLANE, CTL = BIN / "adit-dataplane", BIN / "adit-controlplane", BIN / "aditctl"
 AS_NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-# An unprivileged user that was given the device and the capability, as in a container.
-WITH_TUN = ["unshare", "--mount", "sh", "-c",
-            "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec \"$@\"", "sh"]
+AS_NOBODY_WITH_NET_ADMIN = [*AS_NOBODY, "--inh-caps", "+net_admin", "--ambient-caps", "+net_admin"]
+
+
+def with_tun(mode):
+    """As in a container that is given the device."""
+    return ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/net && chmod 755 /dev/net && "
+            f'mknod -m {mode} /dev/net/tun c 10 200 && exec "$@"', "sh"]
+
+
 AS_DATAPLANE = ["setpriv", "--reuid", DATAPLANE_UID, "--regid", CONTROLPLANE_UID, "--clear-groups",
                 "--inh-caps", "+net_admin", "--ambient-caps", "+net_admin"]
 
@@ -98,8 +104,10 @@ def check_permissions(net):
     argv = lambda *extra, **kw: pair.dataplane_argv("other", "--listen-port", "0", *extra, tun="adit9", **kw)
     refused(gateway, ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh",
                       *argv()], 1, "/dev/net/tun", "modprobe tun", "--device /dev/net/tun")
-    refused(gateway, [*AS_NOBODY, *argv(user="65534")], 1, "/dev/net/tun", "start as root")
-    refused(gateway, [*WITH_TUN, *AS_NOBODY, *argv(user="65534")], 1, "CAP_NET_ADMIN", "start as root")
+    refused(gateway, [*AS_NOBODY, *argv(user="65534")], 1, "CAP_NET_ADMIN", "start it as root",
+            "AmbientCapabilities=CAP_NET_ADMIN")
+    refused(gateway, [*with_tun(600), *AS_NOBODY_WITH_NET_ADMIN, *argv(user="65534")], 1, "/dev/net/tun",
+            "start as root", "chmod 0666")
     refused(gateway, ["setpriv", "--bounding-set", "-net_admin", *argv()], 1, "CAP_NET_ADMIN")
 
     state = lab.dir / "state-other"
@@ -115,7 +123,7 @@ def check_permissions(net):
     key.chmod(0o600)
     closed = lab.dir / "closed"
     closed.mkdir(mode=0o700)
-    refused(gateway, [*WITH_TUN, *AS_DATAPLANE, DATAPLANE, "run", "--tun-name", "adit9", "--listen-port",
+    refused(gateway, [*with_tun(666), *AS_DATAPLANE, DATAPLANE, "run", "--tun-name", "adit9", "--listen-port",
                       "0", "--controlplane-user", CONTROLPLANE_UID, "--state-dir", closed / "state"], 1,
             closed / "state", "Permission denied", "data plane's user")
     check("adit9" not in gateway.run("ip", "-br", "link").stdout, "a refused start leaves its interface")
