@@ -20,7 +20,7 @@ namespace {
 
 // 2^32-1 means "leave as it is" to the kernel.
 constexpr std::uint32_t kGreatestId = std::numeric_limits<std::uint32_t>::max() - 1;
-constexpr std::size_t kGreatestEntry = 1024 * 1024;
+constexpr std::size_t kGreatestEntry = std::size_t{1} << 20;
 
 bool IsNumber(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;

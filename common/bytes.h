@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <type_traits>
 
 // Spans of bytes and loads and stores of integers at any alignment.
@@ -11,6 +12,10 @@ namespace adit {
 
 using ByteSpan = std::span<const std::uint8_t>;
 using MutableByteSpan = std::span<std::uint8_t>;
+
+[[nodiscard]] inline ByteSpan AsBytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 static_assert(std::endian::native == std::endian::little, "big-endian hosts are not supported");
 

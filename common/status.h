@@ -42,9 +42,11 @@ namespace adit {
   } while (false)
 #define ASSIGN_OR_RETURN(left, expression) \
   ASSIGN_OR_RETURN_INNER(ADIT_CONCAT(adit_statusor_, __LINE__), left, expression)
+// NOLINTBEGIN(bugprone-macro-parentheses): `left` may declare.
 #define ASSIGN_OR_RETURN_INNER(statusor, left, expression) \
   auto statusor = (expression);                            \
   if (!statusor.ok()) {                                    \
     return statusor.status();                              \
   }                                                        \
   left = std::move(statusor).value()
+// NOLINTEND(bugprone-macro-parentheses)

@@ -3,7 +3,6 @@
 #   build.sh [TARGET...]    default: everything
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
-export CCACHE_BASEDIR="$top" CCACHE_NOHASHDIR=1
 if [ ! -f "$top/build/build.ninja" ]; then
   cmake -S "$top" -B "$top/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
 fi

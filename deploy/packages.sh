@@ -4,7 +4,7 @@
 #   packages.sh run          the libraries that running the programs needs: what images install
 #   packages.sh test         what tests and quickstart need besides build
 #   packages.sh containers   what the tests of images need besides test
-#   packages.sh check        what formatting, tidy and fuzzing need besides build
+#   packages.sh check        what formatting and tidy need besides build
 # Installs what is missing, and does nothing (and needs no network) when nothing is.
 set -euo pipefail
 
@@ -21,7 +21,7 @@ fi
 test=(iproute2 iputils-ping nftables iperf3 wireguard-tools wireguard-go tcpdump tshark curl procps
   python3-cryptography ethtool)
 containers=(buildah podman runc netavark iptables mmdebstrap python3-yaml)
-check=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libbenchmark-dev)
+check=(clang-14 clang-format-14 clang-tidy-14 libbenchmark-dev)
 
 wanted=()
 for group in "$@"; do

@@ -1,13 +1,9 @@
 #include "common/config/values.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <array>
 #include <cctype>
 #include <charconv>
 #include <limits>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -110,18 +106,6 @@ std::optional<HostPort> ParseHostPort(std::string_view text) {
   return port ? std::optional(HostPort{std::string(host), *port}) : std::nullopt;
 }
 
-// The account's uid and group; nullopt when there is none of that name.
-std::optional<Account> LookUp(const std::string& name) {
-  std::vector<char> buffer(16'384);
-  passwd entry{};
-  passwd* found = nullptr;
-  if (getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
-      found == nullptr) {
-    return std::nullopt;
-  }
-  return Account{found->pw_uid, found->pw_gid};
-}
-
 }  // namespace
 
 absl::Status ParseValue(std::string_view text, std::string* out) {
@@ -213,32 +197,6 @@ absl::Status ParseValue(std::string_view text, SocketAddress* out) {
   return absl::OkStatus();
 }
 
-absl::Status ParseValue(std::string_view text, Account* out) {
-  const std::size_t colon = text.find(':');
-  const std::string_view user = text.substr(0, colon);
-  Account account;
-  if (const auto uid = WholeNumber<uid_t>(user)) {
-    account.uid = *uid;
-  } else if (const auto found = LookUp(std::string(user))) {
-    account = *found;
-  } else {
-    return InvalidArgument("expected the name of an account of this machine, or UID[:GID]");
-  }
-  if (colon != std::string_view::npos) {
-    const auto gid = WholeNumber<gid_t>(text.substr(colon + 1));
-    if (!gid) {
-      return InvalidArgument("expected a number after the colon, as in 990:990");
-    }
-    account.gid = *gid;
-  }
-  // -1 means "leave it" to setresuid(2) and its kin.
-  if (account.uid == static_cast<uid_t>(-1) || account.gid == static_cast<gid_t>(-1)) {
-    return InvalidArgument("expected a uid and gid below 4294967295");
-  }
-  *out = account;
-  return absl::OkStatus();
-}
-
 std::string FormatValue(const std::string& value) { return value; }
 std::string FormatValue(bool value) { return value ? "on" : "off"; }
 std::string FormatValue(std::uint64_t value) { return fmt::to_string(value); }
@@ -276,10 +234,6 @@ std::string FormatValue(const SocketAddress& value) {
     return "unix:" + value.unix_path;
   }
   return value.tcp.host.empty() ? std::string() : "tcp:" + FormatValue(value.tcp);
-}
-
-std::string FormatValue(const Account& value) {
-  return value.gid ? fmt::format("{}:{}", value.uid, *value.gid) : fmt::to_string(value.uid);
 }
 
 }  // namespace adit::config

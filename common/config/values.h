@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,13 +34,6 @@ struct SocketAddress {
   friend bool operator==(const SocketAddress&, const SocketAddress&) = default;
 };
 
-// A user, "NAME|UID[:GID]". Numbers need no account; a name is looked up and gives its group.
-struct Account {
-  uid_t uid = 0;
-  std::optional<gid_t> gid;  // unset for a bare UID
-  friend bool operator==(const Account&, const Account&) = default;
-};
-
 [[nodiscard]] absl::Status ParseValue(std::string_view text, std::string* out);
 [[nodiscard]] absl::Status ParseValue(std::string_view text, bool* out);  // on|off, true|false
 [[nodiscard]] absl::Status ParseValue(std::string_view text, std::uint16_t* out);
@@ -55,7 +46,6 @@ struct Account {
 [[nodiscard]] absl::Status ParseValue(std::string_view text, IpPrefix* out);
 [[nodiscard]] absl::Status ParseValue(std::string_view text, HostPort* out);
 [[nodiscard]] absl::Status ParseValue(std::string_view text, SocketAddress* out);
-[[nodiscard]] absl::Status ParseValue(std::string_view text, Account* out);
 
 [[nodiscard]] std::string FormatValue(const std::string& value);
 [[nodiscard]] std::string FormatValue(bool value);
@@ -71,6 +61,5 @@ struct Account {
 [[nodiscard]] std::string FormatValue(const IpPrefix& value);
 [[nodiscard]] std::string FormatValue(const HostPort& value);
 [[nodiscard]] std::string FormatValue(const SocketAddress& value);
-[[nodiscard]] std::string FormatValue(const Account& value);
 
 }  // namespace adit::config

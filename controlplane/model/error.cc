@@ -29,7 +29,7 @@ std::string PayloadOf(const absl::Status& status, const char* url) {
 }  // namespace
 
 absl::Status Refusal(absl::StatusCode code, std::string_view reason, std::string_view message,
-                     std::vector<FieldError> fields) {
+                     const std::vector<FieldError>& fields) {
   absl::Status status(code, absl::string_view(message.data(), message.size()));
   status.SetPayload(kReasonUrl, absl::Cord(absl::string_view(reason.data(), reason.size())));
   std::string encoded;

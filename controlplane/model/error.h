@@ -32,7 +32,8 @@ inline constexpr std::string_view kAddressesExhausted = "ADDRESSES_EXHAUSTED";
 inline constexpr std::string_view kLimitReached = "LIMIT_REACHED";
 
 [[nodiscard]] absl::Status Refusal(absl::StatusCode code, std::string_view reason,
-                                   std::string_view message, std::vector<FieldError> fields = {});
+                                   std::string_view message,
+                                   const std::vector<FieldError>& fields = {});
 
 // Collects every wrong field of a request, so that one answer names them all.
 class FieldErrors {

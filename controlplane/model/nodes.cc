@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "common/status.h"
 #include "controlplane/model/fields.h"
 
@@ -16,10 +17,6 @@ Change ChangeTo(const State& state, Node node) {
     change.nodes.upserts.push_back(std::move(node));
   }
   return change;
-}
-
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 }  // namespace

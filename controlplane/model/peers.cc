@@ -20,7 +20,7 @@ Change ChangeTo(const State& state, Peer peer) {
 }
 
 // The peer's file names the node's endpoint, and one data plane has a bound.
-absl::Status CheckRoomOn(const State& state, const Node& node) {
+absl::Status CheckRoomForPeer(const State& state, const Node& node) {
   if (node.advertise.empty()) {
     return Refusal(absl::StatusCode::kFailedPrecondition, kNoAdvertise,
                    fmt::format("node {0} advertises no endpoint for its peers' files: start its "
@@ -37,7 +37,8 @@ absl::Status CheckRoomOn(const State& state, const Node& node) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const Peer*> Find(const State& state, std::string_view name, std::string_view etag) {
+absl::StatusOr<const Peer*> FindPeerToChange(const State& state, std::string_view name,
+                                             std::string_view etag) {
   const Peer* peer = state.FindPeer(name);
   if (peer == nullptr) {
     return NotFoundError("peer", name);
@@ -63,7 +64,7 @@ absl::StatusOr<Change> CreatePeer(const State& state, const PeerCreate& create, 
   }
   RETURN_IF_ERROR(CheckKeyIsFree(state, peer.public_key, {}, {}));
   ASSIGN_OR_RETURN(const Node* node, ResolveNode(state, create.node, "--gateway"));
-  RETURN_IF_ERROR(CheckRoomOn(state, *node));
+  RETURN_IF_ERROR(CheckRoomForPeer(state, *node));
   peer.node = node->name;
   ASSIGN_OR_RETURN(peer.addresses, state.NextAddresses());
   peer.created = now;
@@ -72,7 +73,7 @@ absl::StatusOr<Change> CreatePeer(const State& state, const PeerCreate& create, 
 }
 
 absl::StatusOr<Change> UpdatePeer(const State& state, const PeerUpdate& update) {
-  ASSIGN_OR_RETURN(const Peer* before, Find(state, update.name, update.etag));
+  ASSIGN_OR_RETURN(const Peer* before, FindPeerToChange(state, update.name, update.etag));
   Peer peer = *before;
   FieldErrors errors;
   if (update.endpoint) {
@@ -85,7 +86,7 @@ absl::StatusOr<Change> UpdatePeer(const State& state, const PeerUpdate& update) 
   if (update.node && *update.node != before->node) {
     ASSIGN_OR_RETURN(const Node* node, ResolveNode(state, *update.node, "--gateway"));
     if (node->name != before->node) {
-      RETURN_IF_ERROR(CheckRoomOn(state, *node));
+      RETURN_IF_ERROR(CheckRoomForPeer(state, *node));
       peer.node = node->name;
       peer.exported_revision = 0;
     }
@@ -94,7 +95,7 @@ absl::StatusOr<Change> UpdatePeer(const State& state, const PeerUpdate& update) 
 }
 
 absl::StatusOr<Change> RotatePeer(const State& state, const PeerRotate& rotate) {
-  ASSIGN_OR_RETURN(const Peer* before, Find(state, rotate.name, rotate.etag));
+  ASSIGN_OR_RETURN(const Peer* before, FindPeerToChange(state, rotate.name, rotate.etag));
   Peer peer = *before;
   FieldErrors errors;
   peer.public_key = ParsePublicKey(rotate.public_key, errors);
@@ -116,7 +117,7 @@ absl::StatusOr<Change> RotatePeer(const State& state, const PeerRotate& rotate) 
 
 absl::StatusOr<Change> DeletePeer(const State& state, std::string_view name,
                                   std::string_view etag) {
-  RETURN_IF_ERROR(Find(state, name, etag).status());
+  RETURN_IF_ERROR(FindPeerToChange(state, name, etag).status());
   Change change{.revision = state.revision() + 1};
   change.peers.deletes.emplace_back(name);
   for (const std::string& policy : state.PoliciesOfPeer(name)) {
@@ -126,7 +127,7 @@ absl::StatusOr<Change> DeletePeer(const State& state, std::string_view name,
 }
 
 absl::StatusOr<Change> RecordExport(const State& state, std::string_view name) {
-  ASSIGN_OR_RETURN(const Peer* before, Find(state, name, {}));
+  ASSIGN_OR_RETURN(const Peer* before, FindPeerToChange(state, name, {}));
   Change change{.revision = state.revision()};
   if (!NotInExport(state, *before).empty()) {
     Peer peer = *before;

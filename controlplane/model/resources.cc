@@ -23,7 +23,7 @@ Change ChangeTo(const State& state, Resource resource) {
   return change;
 }
 
-absl::Status CheckRoomOn(const State& state, const Node& node) {
+absl::Status CheckRoomForResource(const State& state, const Node& node) {
   if (state.ResourcesOf(node.name).size() < kMaxResourcesPerNode) {
     return absl::OkStatus();
   }
@@ -32,8 +32,8 @@ absl::Status CheckRoomOn(const State& state, const Node& node) {
                              kMaxResourcesPerNode));
 }
 
-absl::StatusOr<const Resource*> Find(const State& state, std::string_view name,
-                                     std::string_view etag) {
+absl::StatusOr<const Resource*> FindResourceToChange(const State& state, std::string_view name,
+                                                     std::string_view etag) {
   const Resource* resource = state.FindResource(name);
   if (resource == nullptr) {
     return NotFoundError("resource", name);
@@ -60,13 +60,13 @@ absl::StatusOr<Change> CreateResource(const State& state, const ResourceCreate& 
     return AlreadyExistsError("resource", create.name);
   }
   ASSIGN_OR_RETURN(const Node* node, ResolveNode(state, create.node, "--node"));
-  RETURN_IF_ERROR(CheckRoomOn(state, *node));
+  RETURN_IF_ERROR(CheckRoomForResource(state, *node));
   resource.node = node->name;
   return ChangeTo(state, std::move(resource));
 }
 
 absl::StatusOr<Change> UpdateResource(const State& state, const ResourceUpdate& update) {
-  ASSIGN_OR_RETURN(const Resource* before, Find(state, update.name, update.etag));
+  ASSIGN_OR_RETURN(const Resource* before, FindResourceToChange(state, update.name, update.etag));
   Resource resource = *before;
   FieldErrors errors;
   if (update.cidrs) {
@@ -83,7 +83,7 @@ absl::StatusOr<Change> UpdateResource(const State& state, const ResourceUpdate& 
   if (update.node && *update.node != before->node) {
     ASSIGN_OR_RETURN(const Node* node, ResolveNode(state, *update.node, "--node"));
     if (node->name != before->node) {
-      RETURN_IF_ERROR(CheckRoomOn(state, *node));
+      RETURN_IF_ERROR(CheckRoomForResource(state, *node));
       resource.node = node->name;
     }
   }
@@ -92,7 +92,7 @@ absl::StatusOr<Change> UpdateResource(const State& state, const ResourceUpdate& 
 
 absl::StatusOr<Change> DeleteResource(const State& state, std::string_view name,
                                       std::string_view etag) {
-  RETURN_IF_ERROR(Find(state, name, etag).status());
+  RETURN_IF_ERROR(FindResourceToChange(state, name, etag).status());
   Change change{.revision = state.revision() + 1};
   change.resources.deletes.emplace_back(name);
   for (const std::string& policy : state.PoliciesOfResource(name)) {

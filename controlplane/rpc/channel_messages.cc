@@ -30,7 +30,7 @@ pb::TrafficRule::Protocol ProtocolOf(model::Allow::Protocol protocol) {
   return pb::TrafficRule::PROTOCOL_UNSPECIFIED;  // refused by every data plane
 }
 
-pb::InterfaceConfig MessageOf(const model::InterfaceView& view) {
+pb::InterfaceConfig ToMessage(const model::InterfaceView& view) {
   pb::InterfaceConfig message;
   for (const IpPrefix& prefix : view.addresses) {
     SetPrefix(prefix, message.add_addresses());
@@ -41,7 +41,7 @@ pb::InterfaceConfig MessageOf(const model::InterfaceView& view) {
   return message;
 }
 
-pb::PeerConfig MessageOf(const model::PeerView& view) {
+pb::PeerConfig ToMessage(const model::PeerView& view) {
   pb::PeerConfig message;
   message.set_public_key(TextOf(view.public_key.bytes()));
   if (view.preshared_key) {
@@ -59,7 +59,7 @@ pb::PeerConfig MessageOf(const model::PeerView& view) {
   return message;
 }
 
-pb::ResourceConfig MessageOf(const model::ResourceView& view) {
+pb::ResourceConfig ToMessage(const model::ResourceView& view) {
   pb::ResourceConfig message;
   message.set_id(view.id);
   for (const IpPrefix& prefix : view.prefixes) {
@@ -82,7 +82,7 @@ pb::ResourceConfig MessageOf(const model::ResourceView& view) {
   return message;
 }
 
-pb::GrantConfig MessageOf(const model::GrantView& view) {
+pb::GrantConfig ToMessage(const model::GrantView& view) {
   pb::GrantConfig message;
   message.set_peer_public_key(TextOf(view.peer.bytes()));
   message.set_resource_id(view.resource_id);
@@ -160,7 +160,7 @@ void Fill(const sync::Close&, WallTime, pb::FromControlplane&) {}
 }  // namespace
 
 std::string BodyOf(const model::ViewBody& body) {
-  return std::visit([](const auto& view) { return MessageOf(view).SerializeAsString(); }, body);
+  return std::visit([](const auto& view) { return ToMessage(view).SerializeAsString(); }, body);
 }
 
 std::vector<sync::Object> ObjectsOf(const std::vector<model::ViewObject>& objects) {

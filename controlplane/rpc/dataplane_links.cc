@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "common/log.h"
 #include "common/status.h"
 #include "controlplane/model/error.h"
@@ -31,10 +32,6 @@ std::vector<std::string> HostProblemsOf(const Problems& problems) {
     out.push_back(Bounded(problems[i].setting() + ": " + problems[i].remedy()));
   }
   return out;
-}
-
-ByteSpan AsBytes(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 }  // namespace

@@ -2,16 +2,13 @@
 
 #include <utility>
 
+#include "common/bytes.h"
 #include "controlplane/rpc/rich_status.h"
 
 namespace adit::hub {
 namespace {
 
 constexpr std::size_t kMaxIdSize = 128;
-
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 }  // namespace
 

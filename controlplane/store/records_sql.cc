@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "common/status.h"
 
 namespace adit::store {
@@ -31,10 +32,6 @@ std::int64_t Signed(std::uint64_t revision) { return static_cast<std::int64_t>(r
 std::uint64_t RevisionAt(const Statement& row, int column) {
   return static_cast<std::uint64_t>(row.Int(column));
 }
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 absl::Status RunWithName(const Database& database, std::string_view sql, std::string_view name) {
   ASSIGN_OR_RETURN(Statement statement, database.Prepare(sql));
   return statement.Bind(name).Run();

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/bytes.h"
 #include "controlplane/sync/node_sync.h"
 
 // What the data plane holds, what it should hold, and the update from the one to the other.
@@ -12,10 +13,6 @@ constexpr std::size_t kObjectOverhead = 16;
 
 std::size_t SizeOf(const ObjectId& id, std::size_t body_size) {
   return id.key.size() + body_size + kObjectOverhead;
-}
-
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 void AddTo(StateDigest& digest, const ObjectId& id, std::string_view body) {
@@ -229,7 +226,7 @@ void NodeSync::BeginIfIdle(const Now& now) {
 void NodeSync::BeginSnapshot(const Now& now) {
   held_.clear();
   is_held_known_ = false;
-  in_flight_.emplace();
+  in_flight_.emplace(InFlight{});
   in_flight_->nonce = ++last_nonce_;
   in_flight_->is_snapshot = true;
   in_flight_->to = revision_;

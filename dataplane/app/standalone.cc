@@ -31,7 +31,7 @@
 namespace adit::app {
 namespace {
 
-constexpr const char* kProgram = "adit-wireguard";
+constexpr const char* kStandaloneProgram = "adit-wireguard";
 constexpr std::uint32_t kDefaultMtu = 1420;
 
 struct StandaloneOptions {
@@ -209,8 +209,8 @@ class Standalone {
   std::unique_ptr<uapi::Server> server_;
 };
 
-int FailToStart(const absl::Status& status) {
-  std::fputs(fmt::format("{}: {}\n", kProgram, MessageOf(status)).c_str(), stderr);
+int FailStandalone(const absl::Status& status) {
+  std::fputs(fmt::format("{}: {}\n", kStandaloneProgram, MessageOf(status)).c_str(), stderr);
   return 1;
 }
 
@@ -218,7 +218,8 @@ int FailToStart(const absl::Status& status) {
 
 int StandaloneMain(int argc, const char* const* argv) {
   StandaloneOptions options;
-  config::Parser parser(kProgram, "a userspace WireGuard device, driven by wg and wg-quick");
+  config::Parser parser(kStandaloneProgram,
+                        "a userspace WireGuard device, driven by wg and wg-quick");
   Declare(parser, options);
   if (const auto exit_code = parser.ParseMain(argc, argv)) {
     return *exit_code;
@@ -227,20 +228,20 @@ int StandaloneMain(int argc, const char* const* argv) {
   if (!StaysInForeground(options)) {
     auto entered = Background::Enter();
     if (!entered.ok()) {
-      return FailToStart(entered.status());
+      return FailStandalone(entered.status());
     }
     if (entered->exit_code()) {
       return *entered->exit_code();
     }
     background = std::move(*entered);
   }
-  if (const absl::Status status = InitLog(kProgram, options.log_level.value_or("info"));
+  if (const absl::Status status = InitLog(kStandaloneProgram, options.log_level.value_or("info"));
       !status.ok()) {
-    return FailToStart(status);
+    return FailStandalone(status);
   }
   const auto standalone = Standalone::Open(options);
   if (!standalone.ok()) {
-    return FailToStart(standalone.status());
+    return FailStandalone(standalone.status());
   }
   if (background) {
     background->Ready(options.log_level.has_value());

@@ -14,7 +14,7 @@ void Wipe(MutableByteSpan bytes);
 
 // Overwrites `kStackWipeSize` bytes of the stack below the caller: ciphers spill keys there, and
 // a key that was removed must not be found in memory. Slow path only: after a key is erased.
-inline constexpr std::size_t kStackWipeSize = 64 * 1024;
+inline constexpr std::size_t kStackWipeSize = std::size_t{64} * 1024;
 void WipeStack();
 
 // N secret bytes, for a function's lifetime: wiped when destroyed, not printable, not comparable

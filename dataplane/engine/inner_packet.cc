@@ -4,11 +4,11 @@ namespace adit::engine {
 
 using packet::DropReason;
 using packet::IpPacket;
+using packet::kIpv4HeaderSize;
+using packet::kIpv6HeaderSize;
 
 namespace {
 
-constexpr std::size_t kIpv4HeaderSize = 20;
-constexpr std::size_t kIpv6HeaderSize = 40;
 constexpr std::uint8_t kNotEct = 0;
 constexpr std::uint8_t kEct1 = 1;
 constexpr std::uint8_t kEct0 = 2;

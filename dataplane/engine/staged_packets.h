@@ -14,7 +14,7 @@ namespace adit::engine {
 class StagedPackets {
  public:
   static constexpr std::size_t kMaxPackets = 128;
-  static constexpr std::size_t kMaxBytes = 256 * 1024;
+  static constexpr std::size_t kMaxBytes = std::size_t{256} * 1024;
 
   struct Packet {
     std::vector<std::uint8_t> bytes;

@@ -14,7 +14,7 @@ namespace adit::host {
 namespace {
 
 // Larger than any single message of links, addresses or routes; a dump comes in several.
-constexpr std::size_t kReceiveSize = 64 * 1024;
+constexpr std::size_t kReceiveSize = std::size_t{64} * 1024;
 // A host that changes all the time must not keep us here for ever.
 constexpr int kDumpAttempts = 10;
 

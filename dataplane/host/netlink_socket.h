@@ -18,6 +18,7 @@ namespace adit::host {
 class NetlinkRequest {
  public:
   NetlinkRequest(std::uint16_t type, std::uint16_t flags);
+  ~NetlinkRequest() = default;
   NetlinkRequest(const NetlinkRequest&) = delete;
   NetlinkRequest& operator=(const NetlinkRequest&) = delete;
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kGroups =
     RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
-constexpr std::size_t kReceiveSize = 32 * 1024;
+constexpr std::size_t kNoticeSize = std::size_t{32} * 1024;
 
 void Note(std::uint16_t message_type, RouteChanges& changes) {
   switch (message_type) {
@@ -64,7 +64,7 @@ RouteMonitor::RouteMonitor(UniqueFd events, NetlinkSocket queries, InterfaceStat
 
 absl::StatusOr<RouteChanges> RouteMonitor::Read() {
   RouteChanges changes;
-  alignas(nlmsghdr) std::array<char, kReceiveSize> buffer;
+  alignas(nlmsghdr) std::array<char, kNoticeSize> buffer;
   while (true) {
     sockaddr_nl from{};
     socklen_t from_size = sizeof from;

@@ -128,7 +128,7 @@ absl::Status Sysctls::Set(const std::string& key, const std::string& value) {
   const std::string ours_before = std::exchange(change->second.ours, value);
   next_order_ += is_first ? 1 : 0;
   Save();
-  const absl::Status status = Write(key, value);
+  absl::Status status = Write(key, value);
   if (!status.ok() && is_first) {
     changed_.erase(change);
     Save();

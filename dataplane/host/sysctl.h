@@ -17,8 +17,6 @@ class Sysctls {
  public:
   // `root` is "/proc/sys" but in tests.
   explicit Sysctls(std::string root = "/proc/sys") : root_(std::move(root)) {}
-  Sysctls(Sysctls&&) = default;
-  Sysctls& operator=(Sysctls&&) = default;
 
   // Keeps what was before also in the file at `path`, so that a process that takes over from a
   // killed one can put it back: changes found there count as made by this object if their value is

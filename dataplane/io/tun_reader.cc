@@ -9,18 +9,18 @@ namespace {
 
 using Outcome = TunRead::Outcome;
 
-constexpr std::size_t kBufferSize = kVirtioHeaderSize + packet::kMaxSuperPacketSize;
+constexpr std::size_t kReadSize = kVirtioHeaderSize + packet::kMaxSuperPacketSize;
 
 }  // namespace
 
 TunReader::TunReader(Syscalls& syscalls, int tun_fd)
     : syscalls_(syscalls),
       fd_(tun_fd),
-      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferSize)) {}
+      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadSize)) {}
 
 TunRead TunReader::Read() {
   const std::ptrdiff_t result =
-      Uninterrupted([this] { return syscalls_.Read(fd_, buffer_.get(), kBufferSize); });
+      Uninterrupted([this] { return syscalls_.Read(fd_, buffer_.get(), kReadSize); });
   if (result == -EAGAIN) {
     return {.outcome = Outcome::kEmpty, .packet = {}, .error = 0};
   }
@@ -29,7 +29,7 @@ TunRead TunReader::Read() {
     return {.outcome = Outcome::kFailed, .packet = {}, .error = static_cast<int>(-result)};
   }
   const auto size = static_cast<std::size_t>(result);
-  const bool has_packet = size > kVirtioHeaderSize && size <= kBufferSize;
+  const bool has_packet = size > kVirtioHeaderSize && size <= kReadSize;
   const auto offload = has_packet
                            ? ReadVirtioHeader(std::span<const std::uint8_t, kVirtioHeaderSize>(
                                  buffer_.get(), kVirtioHeaderSize))

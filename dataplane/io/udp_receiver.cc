@@ -16,7 +16,7 @@ namespace adit::io {
 namespace {
 
 // Whatever one receive may carry: a datagram, or a train that UDP_GRO joined.
-constexpr std::size_t kBufferSize = 65536;
+constexpr std::size_t kTrainSize = 65536;
 
 template <typename T>
 std::optional<T> Load(const std::uint8_t* data, std::size_t size) {
@@ -81,7 +81,7 @@ void ReadControlMessage(int level, int type, const std::uint8_t* data, std::size
 
 struct UdpReceiver::Slots {
   std::unique_ptr<std::uint8_t[]> buffers =
-      std::make_unique_for_overwrite<std::uint8_t[]>(kMaxTrains * kBufferSize);
+      std::make_unique_for_overwrite<std::uint8_t[]>(kMaxTrains * kTrainSize);
   std::array<mmsghdr, kMaxTrains> messages{};
   std::array<iovec, kMaxTrains> parts{};
   std::array<sockaddr_storage, kMaxTrains> remotes{};
@@ -91,11 +91,11 @@ struct UdpReceiver::Slots {
   std::array<Control, kMaxTrains> controls{};
 
   [[nodiscard]] std::uint8_t* BufferOf(std::size_t slot) const {
-    return buffers.get() + slot * kBufferSize;
+    return buffers.get() + slot * kTrainSize;
   }
   void Prepare() {
     for (std::size_t i = 0; i < kMaxTrains; ++i) {
-      parts[i] = {BufferOf(i), kBufferSize};
+      parts[i] = {BufferOf(i), kTrainSize};
       messages[i] = {.msg_hdr = {.msg_name = &remotes[i],
                                  .msg_namelen = sizeof remotes[i],
                                  .msg_iov = &parts[i],

@@ -50,7 +50,9 @@ std::uint64_t Sum(const std::uint8_t* at, std::size_t left, std::uint8_t* to, st
   if (left != 0) {
     std::uint32_t word = 0;
     std::memcpy(&word, at, left);
-    if constexpr (kCopies) std::memcpy(to, &word, left);
+    if constexpr (kCopies) {
+      std::memcpy(to, &word, left);
+    }
     sum += word;
   }
   return sum;

@@ -8,8 +8,6 @@ namespace adit::packet {
 namespace {
 
 constexpr std::size_t kIcmpHeaderSize = 8;
-constexpr std::size_t kIpv4HeaderSize = 20;
-constexpr std::size_t kIpv6HeaderSize = 40;
 constexpr std::size_t kMaxIpv4Error = 576;   // RFC 1812 4.3.2.3
 constexpr std::size_t kMaxIpv6Error = 1280;  // RFC 4443 2.4 (c)
 constexpr std::uint8_t kHopLimit = 64;

@@ -5,8 +5,6 @@
 namespace adit::packet {
 namespace {
 
-constexpr std::size_t kIpv4HeaderSize = 20;
-constexpr std::size_t kIpv6HeaderSize = 40;
 constexpr std::uint8_t kProtocolIpv4 = 4;
 constexpr std::uint8_t kProtocolIpv6 = 41;
 constexpr int kMaxExtensionHeaders = 8;
@@ -57,7 +55,7 @@ std::optional<DropReason> ReadIpv4(ByteSpan bytes, bool is_lenient, IpPacket& pa
   if (bytes.size() < kIpv4HeaderSize) {
     return DropReason::kMalformed;
   }
-  const std::size_t header_size = (bytes[0] & 15U) * 4U;
+  const std::size_t header_size = std::size_t{4} * (bytes[0] & 15U);
   packet.total_length = LoadBe16(bytes.data() + 2);
   if (header_size < kIpv4HeaderSize || header_size > bytes.size() ||
       packet.total_length < header_size || (!is_lenient && packet.total_length > bytes.size())) {

@@ -11,6 +11,8 @@
 // A read-only view of one IP packet's headers: addresses, transport, ports, fragments.
 namespace adit::packet {
 
+inline constexpr std::size_t kIpv4HeaderSize = 20;  // without options
+inline constexpr std::size_t kIpv6HeaderSize = 40;  // without extension headers
 inline constexpr std::uint8_t kProtocolIcmp = 1;
 inline constexpr std::uint8_t kProtocolTcp = 6;
 inline constexpr std::uint8_t kProtocolUdp = 17;

@@ -105,7 +105,7 @@ void Splitter::Write(std::size_t i, MutableByteSpan out) const {
   } else {
     StoreBe16(to + 2, static_cast<std::uint16_t>(size));
     StoreBe16(to + 4, static_cast<std::uint16_t>(LoadBe16(to + 4) + i));
-    UpdateIpv4HeaderChecksum(to, (to[0] & 15U) * 4U);
+    UpdateIpv4HeaderChecksum(to, std::size_t{4} * (to[0] & 15U));
   }
 
   std::uint8_t* transport = to + transport_offset_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dataplane/packet/drop_reason.h"
+#include "dataplane/rpc/convert.h"
 
 namespace adit::rpc {
 namespace {
@@ -11,11 +12,6 @@ namespace pb = ::adit::dataplane::v1;
 
 constexpr std::uint32_t kProtocolVersion = 1;
 constexpr std::size_t kPeersPerMessage = 4096;
-
-std::string StringOf(const PublicKey& key) {
-  const auto bytes = key.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 void FillKey(const ObjectId& id, pb::ObjectKey& out) {
   out.set_kind(static_cast<pb::ObjectKind>(id.kind));

@@ -8,6 +8,7 @@
 #include <google/protobuf/message.h>
 
 #include "adit/dataplane/v1/state.pb.h"
+#include "common/bytes.h"
 
 namespace adit::rpc {
 namespace {
@@ -18,10 +19,6 @@ constexpr std::size_t kMaxResourceIdSize = 255;
 constexpr int kMaxPrefixes = 4096;  // of one peer or resource
 constexpr int kMaxInterfacePrefixes = 64;
 constexpr int kMaxRules = 1024;
-
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 // Destinations that are the host itself, its link or a group: never behind a gateway.
 std::span<const IpPrefix> ForbiddenDestinations() {
@@ -437,11 +434,13 @@ std::optional<Problem> ParseObject(const state::ObjectView& object, const Limits
   }
 }
 
+std::string StringOf(const PublicKey& key) {
+  const auto bytes = key.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 std::string GrantObjectKey(const PublicKey& peer, std::string_view resource_id) {
-  const auto bytes = peer.bytes();
-  std::string key(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  key += resource_id;
-  return key;
+  return StringOf(peer).append(resource_id);
 }
 
 access::GrantKey SplitGrantKey(std::string_view key) {

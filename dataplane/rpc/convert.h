@@ -17,6 +17,8 @@ namespace adit::rpc {
 [[nodiscard]] std::optional<Problem> ParseObject(const state::ObjectView& object,
                                                  const Limits& limits, ParsedObject& out);
 
+// The key's 32 bytes, as protobuf has them.
+[[nodiscard]] std::string StringOf(const PublicKey& key);
 // The key of a grant: the peer's 32 bytes, then the resource's id.
 [[nodiscard]] std::string GrantObjectKey(const PublicKey& peer, std::string_view resource_id);
 // Of a key that ParseObject accepted.

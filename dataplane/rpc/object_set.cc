@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "dataplane/rpc/convert.h"
 
 namespace adit::rpc {
 namespace {
-
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 std::size_t SizeOf(const ObjectId& id, const HeldObject& object) {
   return id.key.size() + object.body.bytes().size();

@@ -1,16 +1,13 @@
 #include "dataplane/rpc/peer_watch.h"
 
+#include "dataplane/rpc/convert.h"
+
 namespace adit::rpc {
 namespace {
 
 namespace pb = ::adit::dataplane::v1;
 
 constexpr Duration kSessionLife = seconds(180);
-
-std::string StringOf(const PublicKey& key) {
-  const auto bytes = key.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 pb::Event& Append(std::vector<Outgoing>& events, WallTime now) {
   pb::Event& event = *events.emplace_back().mutable_event();

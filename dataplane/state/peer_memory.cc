@@ -9,6 +9,7 @@
 #include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "common/random.h"
 #include "common/status.h"
 #include "dataplane/state/encoding.h"
@@ -16,8 +17,8 @@
 namespace adit::state {
 namespace {
 
-constexpr char kName[] = "peers";
-constexpr char kPurpose[] = "adit data plane peers 1";
+constexpr char kPeersName[] = "peers";
+constexpr char kPeersPurpose[] = "adit data plane peers 1";
 constexpr std::uint32_t kHeaderTag = 1;
 constexpr std::uint32_t kBatchTag = 2;
 constexpr std::size_t kRecordsPerBatch = 4096;
@@ -34,10 +35,6 @@ void AppendRecord(Encoder& encoder, const PeerRecord& peer) {
   encoder.U32(peer.endpoint ? peer.endpoint->scope : 0);
   encoder.Fixed(ByteSpan(peer.greatest_timestamp));
   encoder.U8(peer.was_active ? 1 : 0);
-}
-
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 bool TakeRecord(Decoder& decoder, PeerRecord& peer) {
@@ -63,12 +60,12 @@ bool TakeRecord(Decoder& decoder, PeerRecord& peer) {
 
 absl::StatusOr<PeerMemory> PeerMemory::Open(const StateDirectory& directory, Loaded& loaded) {
   PeerMemory memory(directory);
-  auto fd = directory.OpenExisting(kName, O_RDWR | O_APPEND);
+  auto fd = directory.OpenExisting(kPeersName, O_RDWR | O_APPEND);
   if (fd.ok()) {
     memory.fd_ = *std::move(fd);
     memory.Load(loaded);
     if (!loaded.problem.empty()) {
-      RETURN_IF_ERROR(directory.SetAside(kName));
+      RETURN_IF_ERROR(directory.SetAside(kPeersName));
     }
   } else if (!absl::IsNotFound(fd.status())) {
     return fd.status();
@@ -77,7 +74,7 @@ absl::StatusOr<PeerMemory> PeerMemory::Open(const StateDirectory& directory, Loa
 }
 
 void PeerMemory::Load(Loaded& loaded) {
-  RecordReader reader(fd_.get(), kPurpose);
+  RecordReader reader(fd_.get(), kPeersPurpose);
   std::string body;
   std::uint32_t tag = 0;
   bool is_good = true;
@@ -107,7 +104,7 @@ void PeerMemory::Load(Loaded& loaded) {
     loaded.problem = fmt::format(
         "{}/{} is damaged at byte {} (kept as {}): endpoints and timestamps recorded after it are "
         "lost",
-        directory_->path(), kName, reader.offset(), DamagedName(kName));
+        directory_->path(), kPeersName, reader.offset(), DamagedName(kPeersName));
   }
 }
 
@@ -159,7 +156,7 @@ absl::Status PeerMemory::Update(std::span<const PeerRecord> peers, WallTime now)
       kept.greatest_timestamp = std::max(peer.greatest_timestamp, found->second.greatest_timestamp);
     }
   }
-  const absl::Status status = Rewrite(now);
+  absl::Status status = Rewrite(now);
   if (!status.ok()) {
     recorded_.swap(before);
   }
@@ -186,7 +183,7 @@ absl::Status PeerMemory::Append(std::span<const PeerRecord> changed, WallTime no
   }
   if (error_number != 0) {
     fd_.Reset();  // the next batch rewrites the file
-    return directory_->Error(error_number, "write", kName);
+    return directory_->Error(error_number, "write", kPeersName);
   }
   place_ = std::move(place);
   size_ += bytes.size();
@@ -203,7 +200,7 @@ absl::Status PeerMemory::Rewrite(WallTime now) {
   SystemRandom().Fill(id);
   Encoder header;
   header.Fixed(ByteSpan(id));
-  RecordPlace place = RecordPlace::First(kPurpose);
+  RecordPlace place = RecordPlace::First(kPeersPurpose);
   std::string bytes = EncodeRecord(place, kHeaderTag, header.Take());
   place.Bind(id);
   std::span<const PeerRecord> rest = peers;
@@ -218,8 +215,8 @@ absl::Status PeerMemory::Rewrite(WallTime now) {
     bytes += EncodeRecord(place, kBatchTag, batch.Take());
     rest = rest.subspan(count);
   } while (!rest.empty());
-  RETURN_IF_ERROR(directory_->WriteAtomically(kName, bytes));
-  ASSIGN_OR_RETURN(fd_, directory_->OpenExisting(kName, O_RDWR | O_APPEND));
+  RETURN_IF_ERROR(directory_->WriteAtomically(kPeersName, bytes));
+  ASSIGN_OR_RETURN(fd_, directory_->OpenExisting(kPeersName, O_RDWR | O_APPEND));
   place_ = std::move(place);
   size_ = bytes.size();
   return absl::OkStatus();

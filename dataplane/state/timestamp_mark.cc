@@ -15,8 +15,8 @@
 namespace adit::state {
 namespace {
 
-constexpr char kName[] = "timestamp-mark";
-constexpr char kPurpose[] = "adit data plane timestamp mark 1";
+constexpr char kMarkName[] = "timestamp-mark";
+constexpr char kMarkPurpose[] = "adit data plane timestamp mark 1";
 constexpr std::size_t kSlotSize = 512;  // no device writes less at once
 constexpr std::uint32_t kMarkTag = 1;
 
@@ -32,7 +32,7 @@ std::string EncodeSlot(const Slot& slot) {
   encoder.U64(slot.sequence);
   encoder.I64(slot.mark.since_epoch().count());
   encoder.I64(slot.written_at.since_epoch().count());
-  RecordPlace place = RecordPlace::First(kPurpose);
+  RecordPlace place = RecordPlace::First(kMarkPurpose);
   std::string bytes = EncodeRecord(place, kMarkTag, encoder.Take());
   bytes.resize(kSlotSize, '\0');
   return bytes;
@@ -54,19 +54,19 @@ bool DecodeSlot(std::string_view bytes, Slot& slot) {
 
 absl::StatusOr<TimestampMark> TimestampMark::Open(const StateDirectory& directory, Loaded& loaded) {
   TimestampMark mark(directory);
-  auto fd = directory.OpenExisting(kName, O_RDWR);
+  auto fd = directory.OpenExisting(kMarkName, O_RDWR);
   if (fd.ok()) {
     mark.fd_ = *std::move(fd);
     mark.Load(loaded);
     if (loaded.problem.empty()) {
       return mark;
     }
-    RETURN_IF_ERROR(directory.SetAside(kName));
+    RETURN_IF_ERROR(directory.SetAside(kMarkName));
   } else if (!absl::IsNotFound(fd.status())) {
     return fd.status();
   }
-  RETURN_IF_ERROR(directory.WriteAtomically(kName, EncodeSlot({}) + EncodeSlot({})));
-  ASSIGN_OR_RETURN(mark.fd_, directory.OpenExisting(kName, O_RDWR));
+  RETURN_IF_ERROR(directory.WriteAtomically(kMarkName, EncodeSlot({}) + EncodeSlot({})));
+  ASSIGN_OR_RETURN(mark.fd_, directory.OpenExisting(kMarkName, O_RDWR));
   return mark;
 }
 
@@ -91,7 +91,7 @@ void TimestampMark::Load(Loaded& loaded) {
         "{}/{} is damaged (kept as {}): if the clock was set back, peers may ignore handshakes "
         "until "
         "it has caught up",
-        directory_->path(), kName, DamagedName(kName));
+        directory_->path(), kMarkName, DamagedName(kMarkName));
   }
 }
 
@@ -104,10 +104,10 @@ absl::Status TimestampMark::EnsureCovers(WallTime time, WallTime now) {
   const off_t offset = static_cast<off_t>(kSlotSize * (slot.sequence % 2));
   const ssize_t written = pwrite(fd_.get(), bytes.data(), bytes.size(), offset);
   if (written != static_cast<ssize_t>(bytes.size())) {
-    return directory_->Error(written < 0 ? errno : ENOSPC, "write", kName);
+    return directory_->Error(written < 0 ? errno : ENOSPC, "write", kMarkName);
   }
   if (fdatasync(fd_.get()) != 0) {
-    return directory_->Error(errno, "fdatasync", kName);
+    return directory_->Error(errno, "fdatasync", kMarkName);
   }
   sequence_ = slot.sequence;
   mark_ = slot.mark;

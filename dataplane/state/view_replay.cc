@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bytes.h"
 #include "common/status.h"
 #include "dataplane/state/encoding.h"
 
@@ -11,10 +12,6 @@ namespace adit::state {
 namespace {
 
 constexpr std::uint64_t kNoJournal = 0;
-
-ByteSpan AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 void AppendVersion(Encoder& encoder, const ViewVersion& version) {
   encoder.Bytes(version.epoch);

@@ -201,7 +201,7 @@ absl::Status ViewStore::WriteSnapshot(std::uint64_t journal, const ViewVersion& 
 absl::Status ViewStore::Replace(const ViewVersion& version, std::span<const ObjectView> objects) {
   FinishCompaction();
   ASSIGN_OR_RETURN(Journal journal, CreateJournal(version));
-  const absl::Status status = WriteSnapshot(journal.generation, version, objects);
+  absl::Status status = WriteSnapshot(journal.generation, version, objects);
   if (!status.ok()) {
     // Only the last step, flushing the directory, can fail after the rename: then the file that
     // is there may already lead to this journal, and the old one may come back.

@@ -20,6 +20,8 @@ class ReceiverIndexTable {
  public:
   ReceiverIndexTable(std::uint8_t shard, RandomSource& random);
   ~ReceiverIndexTable();
+  ReceiverIndexTable(const ReceiverIndexTable&) = delete;
+  ReceiverIndexTable& operator=(const ReceiverIndexTable&) = delete;
 
   struct Entry {
     Peer* peer = nullptr;

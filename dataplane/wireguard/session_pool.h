@@ -15,6 +15,8 @@ class SessionPool {
  public:
   SessionPool();
   ~SessionPool();
+  SessionPool(const SessionPool&) = delete;
+  SessionPool& operator=(const SessionPool&) = delete;
   // A session in its initial state. Grows by a chunk when none is free.
   [[nodiscard]] Session* Take();
   // Wipes keys and state. nullptr is allowed.

@@ -77,16 +77,6 @@ TEST(Values, SocketsAreUnixOrTcp) {
   }
 }
 
-TEST(Values, AccountsAreNamesOrNumbers) {
-  EXPECT_EQ(Parse<Account>("990"), (Account{990, std::nullopt}));
-  EXPECT_EQ(Parse<Account>("990:991"), (Account{990, 991}));
-  EXPECT_EQ(Parse<Account>("root"), (Account{0, 0}));
-  EXPECT_EQ(Parse<Account>("root:5"), (Account{0, 5}));
-  for (const char* text : {"", ":5", "990:", "990:x", "no-such-account-here", "4294967295"}) {
-    EXPECT_EQ(Parse<Account>(text), std::nullopt) << text;
-  }
-}
-
 TEST(Values, TogglesAndBooleansSayOnAndOff) {
   EXPECT_EQ(Parse<Toggle>("auto"), Toggle::kAuto);
   EXPECT_EQ(Parse<Toggle>("off"), Toggle::kOff);

@@ -5,16 +5,13 @@
 #include <chrono>
 #include <utility>
 
+#include "common/bytes.h"
 #include "common/channel/unix_dialler.h"
 
 namespace adit::hub {
 namespace {
 
 namespace pb = ::adit::dataplane::v1;
-
-ByteSpan AsBytes(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 void Put(FakeDataplane::View& view, int kind, const std::string& key, const std::string& body) {
   const auto [entry, is_new] = view.objects.try_emplace({kind, key}, body);
