@@ -25,26 +25,32 @@ elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(adit_options INTERFACE _FORTIFY_SOURCE=2)
 endif()
 
-# Tests are compiled quickly under a sanitizer; what they test is optimised as far as it helps.
+# Tests are compiled quickly under a sanitizer; only what they test is optimised there.
 add_library(adit_test_options INTERFACE)
 target_link_libraries(adit_test_options INTERFACE adit_options GTest::gmock)
 if(NOT ADIT_SANITIZE STREQUAL "off")
   target_compile_options(adit_test_options INTERFACE -O0)
 endif()
 
-# The big headers of gRPC and GoogleTest are parsed once a build and not once a file: targets that use
-# them take one of these precompiled sets. Files still name what they include; tidy reads them without.
-add_library(adit_headers_test OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
-target_link_libraries(adit_headers_test PRIVATE adit_test_options)
-target_precompile_headers(adit_headers_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+# adit_headers(NAME LIBS … HEADERS …): headers that are parsed once a build and not once a file, for
+# targets with the same options. Files still name what they include; tidy reads them without.
+function(adit_headers name)
+  cmake_parse_arguments(ARG "" "" "LIBS;HEADERS" ${ARGN})
+  add_library(${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS})
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
 if(NOT ADIT_CORE_ONLY)
-  add_library(adit_headers_grpc OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
-  target_link_libraries(adit_headers_grpc PRIVATE adit_options gRPC::grpc++)
-  target_precompile_headers(adit_headers_grpc PRIVATE <grpcpp/grpcpp.h>)
-  add_library(adit_headers_grpc_test OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
-  target_link_libraries(adit_headers_grpc_test PRIVATE adit_test_options gRPC::grpc++)
-  target_precompile_headers(adit_headers_grpc_test PRIVATE
-    <gmock/gmock.h> <gtest/gtest.h> <grpcpp/grpcpp.h>)
+  adit_headers(adit_headers_grpc LIBS adit_options gRPC::grpc++ HEADERS <grpcpp/grpcpp.h>)
+endif()
+# Not where tests are optimised: there g++ 12 takes inlined std::string from a precompiled header for
+# overflows.
+if(NOT ADIT_SANITIZE STREQUAL "off")
+  adit_headers(adit_headers_test LIBS adit_test_options HEADERS <gmock/gmock.h> <gtest/gtest.h>)
+  if(NOT ADIT_CORE_ONLY)
+    adit_headers(adit_headers_grpc_test LIBS adit_test_options gRPC::grpc++
+      HEADERS <gmock/gmock.h> <gtest/gtest.h> <grpcpp/grpcpp.h>)
+  endif()
 endif()
 
 # adit_library(dataplane/io SOURCES a.cc … DEPS common dataplane/packet LIBS absl::status …)
@@ -76,7 +82,6 @@ function(adit_test folder)
   target_link_libraries(${name} PRIVATE adit_test_options GTest::gtest_main ${ARG_LIBS})
   target_compile_definitions(${name} PRIVATE ADIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     ADIT_BINARY_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-  # Optimised, g++ 12 takes inlined std::string from a precompiled header for overflows.
   if(NOT ADIT_SANITIZE STREQUAL "off")
     if(ARG_GRPC)
       target_precompile_headers(${name} REUSE_FROM adit_headers_grpc_test)

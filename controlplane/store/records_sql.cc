@@ -32,6 +32,7 @@ std::int64_t Signed(std::uint64_t revision) { return static_cast<std::int64_t>(r
 std::uint64_t RevisionAt(const Statement& row, int column) {
   return static_cast<std::uint64_t>(row.Int(column));
 }
+
 absl::Status RunWithName(const Database& database, std::string_view sql, std::string_view name) {
   ASSIGN_OR_RETURN(Statement statement, database.Prepare(sql));
   return statement.Bind(name).Run();

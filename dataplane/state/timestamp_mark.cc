@@ -89,8 +89,7 @@ void TimestampMark::Load(Loaded& loaded) {
   if (!found) {
     loaded.problem = fmt::format(
         "{}/{} is damaged (kept as {}): if the clock was set back, peers may ignore handshakes "
-        "until "
-        "it has caught up",
+        "until it has caught up",
         directory_->path(), kMarkName, DamagedName(kMarkName));
   }
 }
