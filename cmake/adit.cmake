@@ -25,12 +25,10 @@ elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(adit_options INTERFACE _FORTIFY_SOURCE=2)
 endif()
 
-# Tests are compiled quickly under a sanitizer; only what they test is optimised there.
+# Tests are compiled quickly; what they test is optimised.
 add_library(adit_test_options INTERFACE)
 target_link_libraries(adit_test_options INTERFACE adit_options GTest::gmock)
-if(NOT ADIT_SANITIZE STREQUAL "off")
-  target_compile_options(adit_test_options INTERFACE -O0)
-endif()
+target_compile_options(adit_test_options INTERFACE -O0 -g1 -U_FORTIFY_SOURCE)
 
 # adit_headers(NAME LIBS … HEADERS …): headers that are parsed once a build and not once a file, for
 # targets with the same options. Files still name what they include; tidy reads them without.
@@ -43,14 +41,10 @@ endfunction()
 if(NOT ADIT_CORE_ONLY)
   adit_headers(adit_headers_grpc LIBS adit_options gRPC::grpc++ HEADERS <grpcpp/grpcpp.h>)
 endif()
-# Not where tests are optimised: there g++ 12 takes inlined std::string from a precompiled header for
-# overflows.
-if(NOT ADIT_SANITIZE STREQUAL "off")
-  adit_headers(adit_headers_test LIBS adit_test_options HEADERS <gmock/gmock.h> <gtest/gtest.h>)
-  if(NOT ADIT_CORE_ONLY)
-    adit_headers(adit_headers_grpc_test LIBS adit_test_options gRPC::grpc++
-      HEADERS <gmock/gmock.h> <gtest/gtest.h> <grpcpp/grpcpp.h>)
-  endif()
+adit_headers(adit_headers_test LIBS adit_test_options HEADERS <gmock/gmock.h> <gtest/gtest.h>)
+if(NOT ADIT_CORE_ONLY)
+  adit_headers(adit_headers_grpc_test LIBS adit_test_options gRPC::grpc++
+    HEADERS <gmock/gmock.h> <gtest/gtest.h> <grpcpp/grpcpp.h>)
 endif()
 
 # adit_library(dataplane/io SOURCES a.cc … DEPS common dataplane/packet LIBS absl::status …)
@@ -73,21 +67,20 @@ endfunction()
 
 # adit_test(tests/dataplane/io LABEL unit SOURCES a_test.cc … DEPS dataplane/io tests/support)
 # makes one test program and registers each of its cases with ctest under the label.
-# SERIAL: its cases never run beside others (they own namespaces, ports or the machine's speed).
+# MEASURES: its cases measure time: they never run beside others and have that label too.
 # GRPC: its files include gRPC's headers, or link what does.
 function(adit_test folder)
-  cmake_parse_arguments(ARG "SERIAL;GRPC" "LABEL;TIMEOUT;SUFFIX" "SOURCES;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "MEASURES;GRPC" "LABEL;TIMEOUT;SUFFIX" "SOURCES;DEPS;LIBS" ${ARGN})
   string(REPLACE "/" "_" name ${folder}${ARG_SUFFIX})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE adit_test_options GTest::gtest_main ${ARG_LIBS})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${ADIT_UNITY} UNITY_BUILD_BATCH_SIZE 0)
   target_compile_definitions(${name} PRIVATE ADIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     ADIT_BINARY_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-  if(NOT ADIT_SANITIZE STREQUAL "off")
-    if(ARG_GRPC)
-      target_precompile_headers(${name} REUSE_FROM adit_headers_grpc_test)
-    else()
-      target_precompile_headers(${name} REUSE_FROM adit_headers_test)
-    endif()
+  if(ARG_GRPC)
+    target_precompile_headers(${name} REUSE_FROM adit_headers_grpc_test)
+  else()
+    target_precompile_headers(${name} REUSE_FROM adit_headers_test)
   endif()
   foreach(dep ${ARG_DEPS})
     string(REPLACE "/" "_" dep_name ${dep})
@@ -96,9 +89,11 @@ function(adit_test folder)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  set(properties LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
-  if(ARG_SERIAL)
-    list(APPEND properties RUN_SERIAL ON)
+  set(properties TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_MEASURES)  # a list within a list that is expanded four times on its way to ctest
+    list(APPEND properties RUN_SERIAL ON LABELS "${ARG_LABEL}\\\\\\\\;measures")
+  else()
+    list(APPEND properties LABELS ${ARG_LABEL})
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
 endfunction()

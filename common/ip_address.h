@@ -47,6 +47,7 @@ class IpAddress {
 
   [[nodiscard]] std::string ToString() const;  // "" when not set
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const IpAddress& a) {
@@ -79,6 +80,7 @@ class IpPrefix {
   }
   [[nodiscard]] std::string ToString() const;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const IpPrefix&, const IpPrefix&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const IpPrefix& p) {
@@ -106,6 +108,7 @@ struct Endpoint {
   // nullopt for families other than AF_INET and AF_INET6. A mapped IPv4 address stays IPv6.
   [[nodiscard]] static std::optional<Endpoint> FromSockaddr(const sockaddr_storage& from);
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const Endpoint& e) {

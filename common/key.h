@@ -28,6 +28,7 @@ class PublicKey {
   [[nodiscard]] std::string ToBase64() const;
   [[nodiscard]] std::string ToHex() const;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const PublicKey&, const PublicKey&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const PublicKey& k) {

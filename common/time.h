@@ -28,6 +28,7 @@ class Instant {
   friend constexpr Duration operator-(Instant a, Instant b) {
     return a.since_boot_ - b.since_boot_;
   }
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend constexpr auto operator<=>(Instant, Instant) = default;
 
  private:
@@ -46,6 +47,7 @@ class WallTime {
   friend constexpr Duration operator-(WallTime a, WallTime b) {
     return a.since_epoch_ - b.since_epoch_;
   }
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend constexpr auto operator<=>(WallTime, WallTime) = default;
 
  private:

@@ -41,7 +41,7 @@ absl::Status CheckMembersExist(const State& state, const Policy& policy) {
   check(policy.resources, "resources", "resource",
         [&](const std::string& name) { return state.FindResource(name) != nullptr; });
   if (!fields.empty()) {
-    return Refusal(absl::StatusCode::kNotFound, kNotFound, message, std::move(fields));
+    return Refusal(absl::StatusCode::kNotFound, kNotFound, message, fields);
   }
   if (policy.peers.size() * policy.resources.size() > kMaxGrants) {
     return Refusal(absl::StatusCode::kResourceExhausted, kLimitReached,

@@ -74,6 +74,7 @@ struct Allow {
   Protocol protocol = Protocol::kTcp;
   std::uint16_t first_port = 0;  // TCP and UDP: 1..65535, inclusive; ICMP: 0
   std::uint16_t last_port = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const Allow&, const Allow&) = default;
 };
 

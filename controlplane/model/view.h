@@ -25,6 +25,7 @@ struct ObjectId {
   ViewKind kind = ViewKind::kInterface;
   std::string key;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const ObjectId&, const ObjectId&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const ObjectId& id) {

@@ -47,6 +47,7 @@ struct GrantConfig {
 struct GrantKey {
   PublicKey peer;
   std::string resource_id;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const GrantKey&, const GrantKey&) = default;
 };
 

@@ -11,6 +11,7 @@ namespace adit::host {
 struct ServedPrefix {
   IpPrefix prefix;
   bool nat = true;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const ServedPrefix&, const ServedPrefix&) = default;
 };
 

@@ -13,6 +13,7 @@ namespace adit::state {
 struct StoredKey {
   std::uint32_t kind = 0;
   std::string key;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a null pointer into it
   friend auto operator<=>(const StoredKey&, const StoredKey&) = default;
 };
 

@@ -23,7 +23,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr Account kDataplane{64061, 64062};
+constexpr Account kOtherGroup{64061, 64062};
 constexpr char kNetAdminOnly[] = "0000000000001000";
 constexpr char kNone[] = "0000000000000000";
 
@@ -60,7 +60,7 @@ TEST(Privileges, DropToEndsAsTheAccountWithNetAdminOnly) {
   EXPECT_TRUE(InChild([] {
     const gid_t groups[] = {4, 27};
     EXPECT_EQ(setgroups(2, groups), 0);
-    EXPECT_EQ(DropTo(kDataplane), absl::OkStatus());
+    EXPECT_EQ(DropTo(kOtherGroup), absl::OkStatus());
     EXPECT_EQ(StatusField("Uid"), "64061\t64061\t64061\t64061");
     EXPECT_EQ(StatusField("Gid"), "64062\t64062\t64062\t64062");
     EXPECT_EQ(StatusField("Groups"), "");
@@ -74,7 +74,7 @@ TEST(Privileges, DropToEndsAsTheAccountWithNetAdminOnly) {
 
 TEST(Privileges, Uid0CannotComeBack) {
   EXPECT_TRUE(InChild([] {
-    EXPECT_EQ(DropTo(kDataplane), absl::OkStatus());
+    EXPECT_EQ(DropTo(kOtherGroup), absl::OkStatus());
     EXPECT_NE(setuid(0), 0);
     EXPECT_NE(seteuid(0), 0);
     EXPECT_NE(setreuid(0, 0), 0);
@@ -87,7 +87,7 @@ TEST(Privileges, Uid0CannotComeBack) {
 
 TEST(Privileges, ThreadsAndChildrenHaveNoMore) {
   EXPECT_TRUE(InChild([] {
-    EXPECT_EQ(DropTo(kDataplane), absl::OkStatus());
+    EXPECT_EQ(DropTo(kOtherGroup), absl::OkStatus());
     std::thread([] { ExpectNetAdminOnly(); }).join();
     const std::string after_exec = Must("grep -E 'CapPrm|CapEff' /proc/self/status");
     EXPECT_EQ(after_exec, "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n");
@@ -112,7 +112,7 @@ TEST(Privileges, DropToRefusesAProcessWithThreads) {
       char byte;
       EXPECT_EQ(read(pipe_fds[0], &byte, 1), 1);
     });
-    EXPECT_TRUE(absl::IsFailedPrecondition(DropTo(kDataplane)));
+    EXPECT_TRUE(absl::IsFailedPrecondition(DropTo(kOtherGroup)));
     EXPECT_EQ(getuid(), 0U);
     EXPECT_EQ(write(pipe_fds[1], "x", 1), 1);
     other.join();
@@ -134,8 +134,8 @@ TEST(Privileges, KeepOnlyNetAdminKeepsUid0) {
 TEST(Privileges, StartedAsTheAccountWithNetAdminOnlyIsEnough) {
   EXPECT_TRUE(InChild([] {
     // What a container with a numeric user and NET_ADMIN gives: no SETUID, SETGID or SETPCAP.
-    EXPECT_EQ(DropTo(kDataplane), absl::OkStatus());
-    EXPECT_EQ(DropTo(kDataplane), absl::OkStatus());
+    EXPECT_EQ(DropTo(kOtherGroup), absl::OkStatus());
+    EXPECT_EQ(DropTo(kOtherGroup), absl::OkStatus());
     EXPECT_EQ(KeepOnlyNetAdmin(), absl::OkStatus());
     ExpectNetAdminOnly();
     const absl::Status other = DropTo(Account{64063, 64063});

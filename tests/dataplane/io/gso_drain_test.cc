@@ -14,12 +14,12 @@ constexpr milliseconds kMs{1};
 // --- epochs and attempts
 
 TEST_F(GsoQueueTest, NothingJoinsAnEpochThatAnAttemptHasTouched) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 1252, V4()));
-  ASSERT_TRUE(producer_.Put(1, Flow(2), 300, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 1252, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(2), 300, V4()));
   sender_.Fail(EAGAIN);
   Drain();
-  ASSERT_TRUE(producer_.Put(1, Flow(3), 1252, V4()));
-  ASSERT_TRUE(producer_.Put(1, Flow(4), 300, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(3), 1252, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(4), 300, V4()));
   queue_.HandleWritable(IpFamily::kV4);
   Drain();
   EXPECT_EQ(sender_.SentSizes(), (Sizes{{1252}, {300}, {1252}, {300}}));
@@ -27,11 +27,11 @@ TEST_F(GsoQueueTest, NothingJoinsAnEpochThatAnAttemptHasTouched) {
 }
 
 TEST_F(GsoQueueTest, LaterEpochsStayOpenWhileTheFirstIsSent) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 300, V4()));
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 1252, V4()));  // a later epoch
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 300, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 1252, V4()));  // a later epoch
   sender_.Fail(EAGAIN);
   Drain();
-  ASSERT_TRUE(producer_.Put(1, Flow(2), 1252, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(2), 1252, V4()));
   queue_.HandleWritable(IpFamily::kV4);
   Drain();
   EXPECT_EQ(sender_.SentSizes(), (Sizes{{300}, {1252, 1252}}));
@@ -40,7 +40,7 @@ TEST_F(GsoQueueTest, LaterEpochsStayOpenWhileTheFirstIsSent) {
 // --- suspension
 
 TEST_F(GsoQueueTest, NotWritableSuspendsAndLosesNothing) {
-  for (std::uint32_t i = 0; i < 10; ++i) ASSERT_TRUE(producer_.Put(i, Flow(1), 500, V4()));
+  for (std::uint32_t i = 0; i < 10; ++i) ASSERT_TRUE(producer_.Put(i, FlowOf(1), 500, V4()));
   sender_.script = {{1, 0}, {1, 0}, {0, EAGAIN}};
   const DrainReport& report = Drain();
   EXPECT_TRUE(report.is_suspended());
@@ -64,10 +64,10 @@ TEST_F(GsoQueueTest, NotWritableSuspendsAndLosesNothing) {
 }
 
 TEST_F(GsoQueueTest, FamiliesAreSuspendedSeparately) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 500, V4()));
-  ASSERT_TRUE(producer_.Put(2, Flow(1), 500, V6()));
-  ASSERT_TRUE(producer_.Put(3, Flow(1), 500, V4()));
-  ASSERT_TRUE(producer_.Put(4, Flow(1), 500, V6()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 500, V4()));
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 500, V6()));
+  ASSERT_TRUE(producer_.Put(3, FlowOf(1), 500, V4()));
+  ASSERT_TRUE(producer_.Put(4, FlowOf(1), 500, V6()));
   sender_.Fail(EAGAIN);
   Drain();
   EXPECT_EQ(sender_.SentIds(), (Ids{1, 3}));
@@ -77,10 +77,10 @@ TEST_F(GsoQueueTest, FamiliesAreSuspendedSeparately) {
 }
 
 TEST_F(GsoQueueTest, PeerWhoseNextBatchWaitsWaitsWhole) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 500, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 500, V4()));
   queue_.StartEpoch(1);
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 500, V6()));
-  ASSERT_TRUE(producer_.Put(2, Flow(1), 500, V6()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 500, V6()));
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 500, V6()));
   sender_.Fail(EAGAIN);
   Drain();
   EXPECT_EQ(sender_.SentIds(), (Ids{2}));
@@ -93,7 +93,7 @@ TEST_F(GsoQueueTest, FullQueueStopsTunUntilTheSocketIsWritable) {
   sender_.Fail(EAGAIN);
   std::uint32_t peer = 0;
   while (queue_.HasRoomForSuperPacket()) {
-    ASSERT_TRUE(producer_.Put(peer++, Flow(1), 500, V4()));
+    ASSERT_TRUE(producer_.Put(peer++, FlowOf(1), 500, V4()));
     Drain();
   }
   EXPECT_EQ(peer, kBufferCount - kBuffersPerSuperPacket + 1);
@@ -105,15 +105,15 @@ TEST_F(GsoQueueTest, FullQueueStopsTunUntilTheSocketIsWritable) {
 
 TEST_F(GsoQueueTest, HalfSentBatchKeepsItsOffsetAndGoesFirstAmongData) {
   // Peer 1 cannot have GSO; its second datagram meets a full socket.
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1000, 4, 700}, V4()));  // 0 1 2 3
-  ASSERT_TRUE(producer_.Put(2, Flow(1), 1200, V4()));                 // 4
-  ASSERT_TRUE(producer_.Put(3, Flow(1), 1200, V6()));                 // 5
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1000, 4, 700}, V4()));  // 0 1 2 3
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 1200, V4()));                 // 4
+  ASSERT_TRUE(producer_.Put(3, FlowOf(1), 1200, V6()));                 // 5
   sender_.script = {{0, EMSGSIZE}, {1, EAGAIN}};
   Drain();
   EXPECT_EQ(sender_.SentIds(), (Ids{0, 5})) << "the other family's turn goes on";
 
-  ASSERT_TRUE(producer_.Put(4, Flow(1), 1200, V4()));  // 6
-  ASSERT_TRUE(producer_.PutControl(V4()));             // 7
+  ASSERT_TRUE(producer_.Put(4, FlowOf(1), 1200, V4()));  // 6
+  ASSERT_TRUE(producer_.PutControl(V4()));               // 7
   queue_.HandleWritable(IpFamily::kV4);
   sender_.Clear();
   Drain();
@@ -126,7 +126,7 @@ TEST_F(GsoQueueTest, HalfSentBatchKeepsItsOffsetAndGoesFirstAmongData) {
 TEST_F(GsoQueueTest, PeersTakeTurnsByWholeBatch) {
   for (const std::uint32_t peer : {1U, 2U, 3U}) {
     for (const std::uint32_t size : {900U, 600U, 300U}) {
-      ASSERT_TRUE(producer_.Put(peer, Flow(size), size, V4()));
+      ASSERT_TRUE(producer_.Put(peer, FlowOf(size), size, V4()));
     }
   }
   Drain();
@@ -136,12 +136,12 @@ TEST_F(GsoQueueTest, PeersTakeTurnsByWholeBatch) {
 TEST_F(GsoQueueTest, DrainGoesOnAfterThePeerServedLast) {
   for (const std::uint32_t peer : {1U, 2U, 3U}) {
     for (const std::uint32_t size : {900U, 600U}) {
-      ASSERT_TRUE(producer_.Put(peer, Flow(size), size, V4()));
+      ASSERT_TRUE(producer_.Put(peer, FlowOf(size), size, V4()));
     }
   }
   sender_.script = {{1, 0}, {0, EAGAIN}};
   Drain();
-  ASSERT_TRUE(producer_.Put(4, Flow(1), 100, V4()));  // a newcomer waits for all the others
+  ASSERT_TRUE(producer_.Put(4, FlowOf(1), 100, V4()));  // a newcomer waits for all the others
   queue_.HandleWritable(IpFamily::kV4);
   Drain();
   std::vector<std::uint32_t> peers;
@@ -154,11 +154,11 @@ TEST_F(GsoQueueTest, BusyPeerDoesNotStarveOthersOnASlowSocket) {
   sender_.answer = [&, sends = 0](const SendBatch& batch) mutable {
     return ++sends % 2 == 1 ? SendResult{batch.count, 0} : SendResult{0, EAGAIN};
   };
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 1000, V4()));
-  ASSERT_TRUE(producer_.Put(2, Flow(1), 1000, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 1000, V4()));
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 1000, V4()));
   bool was_served = false;
   for (int turn = 0; turn < 3 && !was_served; ++turn) {
-    ASSERT_TRUE(producer_.Put(1, Flow(1), 1000, V4()));
+    ASSERT_TRUE(producer_.Put(1, FlowOf(1), 1000, V4()));
     queue_.HandleWritable(IpFamily::kV4);
     Drain();
     for (const SentBatch& batch : sender_.sent) was_served |= batch.peer == 2;
@@ -169,7 +169,7 @@ TEST_F(GsoQueueTest, BusyPeerDoesNotStarveOthersOnASlowSocket) {
 // --- control
 
 TEST_F(GsoQueueTest, ControlLeavesBeforeData) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 1252, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 1252, V4()));
   ASSERT_TRUE(producer_.PutControl(V4()));
   ASSERT_TRUE(producer_.PutControl(V6(), ControlKind::kCookieReply));
   const DrainReport& report = Drain();
@@ -200,7 +200,7 @@ TEST_F(GsoQueueTest, FullControlLaneGivesUpCookieRepliesFirst) {
 TEST_F(GsoQueueTest, FullControlLaneSuspendsNothing) {
   for (std::size_t i = 0; i < 200; ++i) static_cast<void>(producer_.PutControl(V4()));
   EXPECT_TRUE(queue_.HasRoomForSuperPacket());
-  EXPECT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
+  EXPECT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
   EXPECT_FALSE(Drain().is_suspended());
   EXPECT_TRUE(queue_.IsEmpty());
 }
@@ -220,10 +220,10 @@ TEST_F(GsoQueueTest, HandshakesTowardsADeadUplinkDoNotCrowdOutTheOthers) {
 }
 
 TEST_F(GsoQueueTest, ControlThatMeetsAFullSocketStaysAndDataOfItsFamilyWaitsBehindIt) {
-  ASSERT_TRUE(producer_.PutControl(V4()));            // 0
-  ASSERT_TRUE(producer_.PutControl(V6()));            // 1
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 500, V4()));  // 2
-  ASSERT_TRUE(producer_.Put(2, Flow(1), 500, V6()));  // 3
+  ASSERT_TRUE(producer_.PutControl(V4()));              // 0
+  ASSERT_TRUE(producer_.PutControl(V6()));              // 1
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 500, V4()));  // 2
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 500, V6()));  // 3
   sender_.Fail(EAGAIN);
   EXPECT_TRUE(Drain().await_writable[0]);
   EXPECT_EQ(sender_.SentIds(), (Ids{1, 3}));
@@ -233,7 +233,7 @@ TEST_F(GsoQueueTest, ControlThatMeetsAFullSocketStaysAndDataOfItsFamilyWaitsBehi
 }
 
 TEST_F(GsoQueueTest, ControlIsTriedThoughItsFamilyIsSuspended) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 500, V4()));  // 0
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 500, V4()));  // 0
   sender_.Fail(EAGAIN);
   Drain();
   ASSERT_TRUE(producer_.PutControl(V4()));  // 1
@@ -290,7 +290,7 @@ TEST_F(GsoStuckTest, NextTimeItGivesUpAtOnce) {
   BlockByV4(0 * kMs);
   ASSERT_GT(queue_.GiveUpIfStuck(kV6Lives, At(250 * kMs)), 0U);
   for (std::uint32_t peer = 5000; queue_.HasRoomForSuperPacket(); ++peer) {
-    ASSERT_TRUE(producer_.Put(peer, Flow(1), 100, V4()));
+    ASSERT_TRUE(producer_.Put(peer, FlowOf(1), 100, V4()));
   }
   Drain(251 * kMs);
   EXPECT_GT(queue_.GiveUpIfStuck(kV6Lives, At(251 * kMs)), 0U);
@@ -317,7 +317,7 @@ TEST_F(GsoStuckTest, NothingIsGivenUpWhileThereIsRoom) {
 }
 
 TEST_F(GsoStuckTest, NothingIsGivenUpWhenBothFamiliesAreDead) {
-  ASSERT_TRUE(producer_.Put(9999, Flow(1), 100, V6()));
+  ASSERT_TRUE(producer_.Put(9999, FlowOf(1), 100, V6()));
   FillBuffers(0, kBufferCount - 1, V4());
   sender_.answer = [](const SendBatch&) { return SendResult{0, EAGAIN}; };
   Drain(0 * kMs);
@@ -340,7 +340,7 @@ TEST_F(GsoStuckTest, ChokedFamilyIsNotStuck) {
 }
 
 TEST_F(GsoStuckTest, OldStandstillDoesNotCountAgainstAFamilyThatRecovered) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
   sender_.Fail(EAGAIN);
   Drain(0 * kMs);
   queue_.HandleWritable(IpFamily::kV4);
@@ -350,7 +350,7 @@ TEST_F(GsoStuckTest, OldStandstillDoesNotCountAgainstAFamilyThatRecovered) {
 }
 
 TEST_F(GsoStuckTest, HalfSentBatchThatIsGivenUpCountsOnlyWhatIsLeft) {
-  ASSERT_TRUE(producer_.PutTrain({7777, Flow(1), 200, 3, 200}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({7777, FlowOf(1), 200, 3, 200}, V4()));
   sender_.script = {{0, EIO}, {1, EAGAIN}};
   Drain(0 * kMs);
   FillBuffers(0, kBufferCount - 1, V4());

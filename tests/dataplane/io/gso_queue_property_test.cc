@@ -138,7 +138,7 @@ class World final : public BatchSender {
 
   void PutTrain() {
     const std::uint32_t peer = Pick(peer_count_);
-    const std::uint32_t flow = Flow(Pick(flow_count_));
+    const std::uint32_t flow = FlowOf(Pick(flow_count_));
     packet::TrainRequest request{peer, flow, PickSize(), 1, 0};
     if (Pick(4) == 0) {
       request.count = 1 + Pick(std::min<std::uint32_t>(128, 100000 / request.segment_size + 1));
@@ -177,7 +177,7 @@ class World final : public BatchSender {
   void RollBackSomething() {
     const std::uint32_t size = PickSize();
     const packet::Reservation reservation =
-        queue_.ReserveTrain({Pick(peer_count_), Flow(Pick(flow_count_)), size, 1, size},
+        queue_.ReserveTrain({Pick(peer_count_), FlowOf(Pick(flow_count_)), size, 1, size},
                             paths_[Pick(30)], SendClass::kFromTun);
     if (!reservation.granted()) return;
     std::fill(reservation.bytes.begin(), reservation.bytes.end(), std::uint8_t{0xEE});

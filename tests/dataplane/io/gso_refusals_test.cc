@@ -10,7 +10,7 @@ namespace adit::io {
 namespace {
 
 TEST_F(GsoQueueTest, MessageTooLongIsSentAtOnceWithoutGsoAndGsoStaysOffThereFor60Seconds) {
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   sender_.Fail(EMSGSIZE);
   const DrainReport& first = Drain();
   ASSERT_EQ(sender_.attempts.size(), 2U);
@@ -24,31 +24,31 @@ TEST_F(GsoQueueTest, MessageTooLongIsSentAtOnceWithoutGsoAndGsoStaysOffThereFor6
   EXPECT_EQ(queue_.counters().datagrams_without_gso, 3U);
 
   sender_.Clear();
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
-  ASSERT_TRUE(producer_.PutTrain({2, Flow(1), 1400, 3, 700}, PathTo("192.0.2.2:51820")));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({2, FlowOf(1), 1400, 3, 700}, PathTo("192.0.2.2:51820")));
   Drain(seconds(60) - milliseconds(1));
   EXPECT_FALSE(sender_.attempts[0].use_gso);
   EXPECT_TRUE(sender_.attempts[1].use_gso) << "another destination";
 
   sender_.Clear();
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   Drain(seconds(60));
   EXPECT_TRUE(sender_.attempts[0].use_gso);
 }
 
 TEST_F(GsoQueueTest, RouteEventAllowsGsoAgain) {
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   sender_.Fail(EMSGSIZE);
   Drain();
   queue_.HandleRouteEvent();
   sender_.Clear();
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   Drain();
   EXPECT_TRUE(sender_.attempts[0].use_gso);
 }
 
 TEST_F(GsoQueueTest, LoneDatagramThatIsTooLongIsDropped) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 1400, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 1400, V4()));
   sender_.Fail(EMSGSIZE);
   Drain();
   EXPECT_EQ(sender_.attempts.size(), 1U);
@@ -59,7 +59,7 @@ TEST_F(GsoQueueTest, LoneDatagramThatIsTooLongIsDropped) {
 TEST_F(GsoQueueTest, InvalidOrUnreachableWithASourceIsSentOnceMoreWithoutIt) {
   for (const int error : {EINVAL, ENETUNREACH}) {
     sender_.Clear();
-    ASSERT_TRUE(producer_.PutTrain({5, Flow(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
+    ASSERT_TRUE(producer_.PutTrain({5, FlowOf(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
     sender_.Fail(error);
     const DrainReport& report = Drain();
     ASSERT_EQ(sender_.attempts.size(), 2U);
@@ -73,7 +73,7 @@ TEST_F(GsoQueueTest, InvalidOrUnreachableWithASourceIsSentOnceMoreWithoutIt) {
 }
 
 TEST_F(GsoQueueTest, InvalidWithoutASourceTurnsGsoOffFromTheFirstUnsentDatagram) {
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
   sender_.Fail(EINVAL, 2);
   Drain();
   ASSERT_EQ(sender_.attempts.size(), 3U);
@@ -82,13 +82,13 @@ TEST_F(GsoQueueTest, InvalidWithoutASourceTurnsGsoOffFromTheFirstUnsentDatagram)
   EXPECT_EQ(sender_.SentIds(), (Ids{0, 1, 2}));
 
   sender_.Clear();
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   Drain();
   EXPECT_FALSE(sender_.attempts[0].use_gso) << "off for the destination";
 }
 
 TEST_F(GsoQueueTest, InvalidWithNeitherSourceNorGsoIsDropped) {
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
   sender_.Fail(EINVAL, 3);
   Drain();
   EXPECT_EQ(sender_.attempts.size(), 3U);
@@ -100,8 +100,8 @@ TEST_F(GsoQueueTest, RefusedBatchIsDroppedAndTheNextGoesOn) {
   const std::array errors = {EPERM, EACCES, ENETUNREACH, EHOSTUNREACH, ENETDOWN, ENODEV};
   for (const int error : errors) {
     sender_.Clear();
-    ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
-    ASSERT_TRUE(producer_.Put(1, Flow(2), 100, V4()));
+    ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
+    ASSERT_TRUE(producer_.Put(1, FlowOf(2), 100, V4()));
     sender_.Fail(error);
     const DrainReport& report = Drain();
     EXPECT_EQ(sender_.attempts.size(), 2U);
@@ -117,27 +117,27 @@ TEST_F(GsoQueueTest, RefusedBatchIsDroppedAndTheNextGoesOn) {
 
 TEST_F(GsoQueueTest, RefusalIsReportedOnceAndCountedEveryTime) {
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
+    ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
     sender_.Fail(EPERM);
     EXPECT_EQ(Drain().refusals.size(), i == 0 ? 1U : 0U);
   }
   EXPECT_EQ(queue_.counters().refused_by_errno[EPERM], 3U);
   EXPECT_EQ(queue_.counters().remedies[static_cast<std::size_t>(Remedy::kDrop)], 3U);
   queue_.HandleRouteEvent();
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
   sender_.Fail(EPERM);
   EXPECT_EQ(Drain().refusals.size(), 1U);
 }
 
 TEST_F(GsoQueueTest, PendingErrorIsSentOnceMoreBeforeTheBatchIsDropped) {
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   sender_.Fail(ECONNREFUSED);
   Drain();
   EXPECT_EQ(sender_.SentIds(), (Ids{0, 1, 2}));
   EXPECT_EQ(queue_.counters().refused_datagrams, 0U);
 
   sender_.Clear();
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   sender_.Fail(ECONNREFUSED, 2);
   Drain();
   EXPECT_EQ(sender_.attempts.size(), 2U);
@@ -145,20 +145,20 @@ TEST_F(GsoQueueTest, PendingErrorIsSentOnceMoreBeforeTheBatchIsDropped) {
 }
 
 TEST_F(GsoQueueTest, EachDatagramSentSinglyMayMeetAPendingError) {
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   sender_.script = {{0, EMSGSIZE}, {1, ECONNREFUSED}, {1, ECONNREFUSED}, {1, 0}};
   Drain();
   EXPECT_EQ(sender_.SentIds(), (Ids{0, 1, 2}));
 }
 
 TEST_F(GsoQueueTest, InputOutputErrorTurnsGsoOffOnThatSocket) {
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   sender_.Fail(EIO);
   Drain();
   EXPECT_EQ(sender_.SentIds(), (Ids{0, 1, 2}));
   sender_.Clear();
-  ASSERT_TRUE(producer_.PutTrain({2, Flow(1), 1400, 3, 700}, PathTo("192.0.2.77:1")));
-  ASSERT_TRUE(producer_.PutTrain({3, Flow(1), 1400, 3, 700}, V6()));
+  ASSERT_TRUE(producer_.PutTrain({2, FlowOf(1), 1400, 3, 700}, PathTo("192.0.2.77:1")));
+  ASSERT_TRUE(producer_.PutTrain({3, FlowOf(1), 1400, 3, 700}, V6()));
   queue_.HandleRouteEvent();
   Drain(seconds(100));
   EXPECT_FALSE(sender_.attempts[0].use_gso);
@@ -166,21 +166,21 @@ TEST_F(GsoQueueTest, InputOutputErrorTurnsGsoOffOnThatSocket) {
 
   sender_.Clear();
   queue_.HandleSocketReplaced(IpFamily::kV4);
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   Drain(seconds(100));
   EXPECT_TRUE(sender_.attempts[0].use_gso);
 }
 
 TEST_F(GsoQueueTest, SocketThatBearsNoGsoIsNeverAskedTo) {
   queue_.HandleSocketReplaced(IpFamily::kV4, false);
-  ASSERT_TRUE(producer_.PutTrain({1, Flow(1), 1400, 3, 700}, V4()));
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   EXPECT_TRUE(Drain().refusals.empty());
   ASSERT_EQ(sender_.attempts.size(), 1U);
   EXPECT_FALSE(sender_.attempts[0].use_gso);
 }
 
 TEST_F(GsoQueueTest, NoBuffersIsSentAgainAfterAPause) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
   sender_.pause_limit = 100;
   sender_.Fail(ENOBUFS, 5);
   EXPECT_FALSE(Drain().is_suspended());
@@ -189,9 +189,9 @@ TEST_F(GsoQueueTest, NoBuffersIsSentAgainAfterAPause) {
 }
 
 TEST_F(GsoQueueTest, NoBuffersForAMillisecondSuspendsWithATimer) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
-  ASSERT_TRUE(producer_.Put(2, Flow(1), 100, V4()));
-  ASSERT_TRUE(producer_.Put(3, Flow(1), 100, V6()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(3, FlowOf(1), 100, V6()));
   sender_.pause_limit = 3;
   sender_.Fail(ENOBUFS, 4);
   const DrainReport& report = Drain();
@@ -208,8 +208,8 @@ TEST_F(GsoQueueTest, NoBuffersForAMillisecondSuspendsWithATimer) {
 }
 
 TEST_F(GsoQueueTest, OneDrainPausesForOneMillisecondAltogether) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
-  ASSERT_TRUE(producer_.Put(2, Flow(1), 100, V6()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 100, V6()));
   sender_.pause_limit = 2;
   sender_.answer = [](const SendBatch&) { return SendResult{0, ENOBUFS}; };
   Drain();
@@ -217,7 +217,7 @@ TEST_F(GsoQueueTest, OneDrainPausesForOneMillisecondAltogether) {
 }
 
 TEST_F(GsoQueueTest, SilentSenderSuspendsInsteadOfSpinning) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
   sender_.script = {{0, 0}};
   EXPECT_TRUE(Drain().await_writable[0]);
   EXPECT_EQ(sender_.attempts.size(), 1U);
@@ -235,7 +235,7 @@ TEST_F(GsoQueueTest, RefusedControlIsDroppedAndItsSourceForgotten) {
 }
 
 TEST_F(GsoQueueTest, UnknownErrnoIsCountedAside) {
-  ASSERT_TRUE(producer_.Put(1, Flow(1), 100, V4()));
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 100, V4()));
   sender_.Fail(512);
   Drain();
   EXPECT_EQ(queue_.counters().refused_by_errno[0], 1U);
@@ -246,7 +246,7 @@ TEST(RemedyFor, EveryErrnoComesToAnEnd) {
   for (int error = 0; error < 200; ++error) {
     GsoQueue queue;
     Producer producer(queue);
-    ASSERT_TRUE(producer.PutTrain({1, Flow(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
+    ASSERT_TRUE(producer.PutTrain({1, FlowOf(1), 1400, 3, 700}, WithSource(V4(), "192.0.2.9")));
     ScriptedSender sender;
     sender.answer = [error](const SendBatch&) { return SendResult{0, error}; };
     queue.Drain(sender, At({}));

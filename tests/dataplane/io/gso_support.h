@@ -184,7 +184,7 @@ class Producer {
 };
 
 // Flows whose places in the mask differ.
-inline std::uint32_t Flow(std::uint32_t i) { return i * 0x01000193U + 5; }
+inline std::uint32_t FlowOf(std::uint32_t i) { return i * 0x01000193U + 5; }
 
 class GsoQueueTest : public ::testing::Test {
  protected:
@@ -193,7 +193,7 @@ class GsoQueueTest : public ::testing::Test {
   // One datagram in a buffer of its own for each of `count` peers, from `first_peer` on.
   void FillBuffers(std::uint32_t first_peer, std::size_t count, const packet::DatagramPath& path) {
     for (std::uint32_t i = 0; i < count; ++i) {
-      ASSERT_TRUE(producer_.Put(first_peer + i, Flow(i), 100, path));
+      ASSERT_TRUE(producer_.Put(first_peer + i, FlowOf(i), 100, path));
     }
   }
 

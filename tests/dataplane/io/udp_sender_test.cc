@@ -15,8 +15,6 @@ using ::testing::ElementsAre;
 using testing::FakeSyscalls;
 using Bytes = FakeSyscalls::Bytes;
 
-IpAddress Address(const char* text) { return *IpAddress::Parse(text); }
-
 class UdpSenderTest : public ::testing::Test {
  protected:
   void SetUp() override { OpenSockets({}); }
@@ -56,24 +54,24 @@ void ExpectResult(const SendResult& result, std::uint32_t sent, int error) {
 
 TEST_F(UdpSenderTest, TrainLeavesWithOneCallAndItsAttributes) {
   packet::DatagramPath path = v4_;
-  path.source = {Address("198.51.100.7"), 0};
+  path.source = {*IpAddress::Parse("198.51.100.7"), 0};
   path.tos = 0x8b;
   ExpectResult(Send(path, 5, true), 5, 0);
   ASSERT_EQ(kernel_.sent.size(), 1U);
   EXPECT_EQ(kernel_.sent[0].bytes, bytes_);
   EXPECT_EQ(kernel_.sent[0].segment_size, 100);
   EXPECT_EQ(kernel_.sent[0].remote, path.remote);
-  EXPECT_EQ(kernel_.sent[0].source, Address("198.51.100.7"));
+  EXPECT_EQ(kernel_.sent[0].source, *IpAddress::Parse("198.51.100.7"));
   EXPECT_EQ(kernel_.sent[0].tos, 0x8b);
 }
 
 TEST_F(UdpSenderTest, Ipv6CarriesItsOwnControlMessages) {
   packet::DatagramPath path = v6_;
   path.remote = *Endpoint::Parse("[fe80::1%4]:1000");
-  path.source = {Address("fe80::2"), 4};
+  path.source = {*IpAddress::Parse("fe80::2"), 4};
   path.tos = 1;
   ExpectResult(Send(path, 2, true), 2, 0);
-  EXPECT_EQ(kernel_.sent[0].source, Address("fe80::2"));
+  EXPECT_EQ(kernel_.sent[0].source, *IpAddress::Parse("fe80::2"));
   EXPECT_EQ(kernel_.sent[0].interface_index, 4U);
   EXPECT_EQ(kernel_.sent[0].tos, 1);
   EXPECT_EQ(kernel_.sent[0].remote.scope, 4U);

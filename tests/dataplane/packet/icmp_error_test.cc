@@ -12,12 +12,12 @@ namespace {
 using testing::BuildPacket;
 using testing::Bytes;
 
-IpPacket Parse(ByteSpan bytes) { return std::get<IpPacket>(ParseIpPacket(bytes)); }
+IpPacket Parsed(ByteSpan bytes) { return std::get<IpPacket>(ParseIpPacket(bytes)); }
 
 Bytes ErrorAbout(IcmpErrorKind kind, const Bytes& original, const char* from,
                  std::uint32_t mtu = 0) {
   Bytes out(kMaxIcmpErrorSize, 0xee);
-  out.resize(WriteIcmpError(kind, original, Parse(original), *IpAddress::Parse(from), mtu, out));
+  out.resize(WriteIcmpError(kind, original, Parsed(original), *IpAddress::Parse(from), mtu, out));
   return out;
 }
 
@@ -34,7 +34,7 @@ TEST(IcmpError, HasTheRightNumbersAndChecksumsAndGoesBackToTheSource) {
     EXPECT_TRUE(testing::HasValidChecksums(error));
     EXPECT_EQ(error[20], e.v4_type);
     EXPECT_EQ(error[21], e.v4_code);
-    const IpPacket parsed = Parse(error);
+    const IpPacket parsed = Parsed(error);
     EXPECT_EQ(parsed.source, *IpAddress::Parse("10.9.9.9"));
     EXPECT_EQ(parsed.destination, *IpAddress::Parse("100.64.0.2"));
     EXPECT_EQ(parsed.total_length, error.size());
@@ -81,45 +81,45 @@ TEST(IcmpError, NeedsASourceOfTheSameFamily) {
   EXPECT_TRUE(ErrorAbout(IcmpErrorKind::kHostUnreachable, BuildPacket({}), "fd00::1").empty());
   Bytes out(kMaxIcmpErrorSize);
   const Bytes original = BuildPacket({});
-  EXPECT_EQ(WriteIcmpError(IcmpErrorKind::kHostUnreachable, original, Parse(original), {}, 0, out),
+  EXPECT_EQ(WriteIcmpError(IcmpErrorKind::kHostUnreachable, original, Parsed(original), {}, 0, out),
             0U);
 }
 
 TEST(IcmpError, TheOriginalIsQuotedReadably) {
   const Bytes original = BuildPacket({.protocol = 6, .source_port = 1234, .destination_port = 443});
   const Bytes error = ErrorAbout(IcmpErrorKind::kHostUnreachable, original, "10.0.0.5");
-  const auto quoted = ParseQuotedPacket(error, Parse(error));
+  const auto quoted = ParseQuotedPacket(error, Parsed(error));
   ASSERT_TRUE(quoted.has_value());
   EXPECT_EQ(quoted->source_port, 1234);
   EXPECT_EQ(quoted->destination_port, 443);
 }
 
 TEST(IcmpError, MayNotAnswerErrorsRedirectsMulticastOrLaterFragments) {
-  EXPECT_TRUE(MayAnswerWithError(Parse(BuildPacket({}))));
-  EXPECT_TRUE(MayAnswerWithError(Parse(BuildPacket({.protocol = 1, .icmp_type = 8}))));
+  EXPECT_TRUE(MayAnswerWithError(Parsed(BuildPacket({}))));
+  EXPECT_TRUE(MayAnswerWithError(Parsed(BuildPacket({.protocol = 1, .icmp_type = 8}))));
   for (const std::uint8_t type : Bytes{3, 4, 5, 11, 12}) {
-    EXPECT_FALSE(MayAnswerWithError(Parse(BuildPacket({.protocol = 1, .icmp_type = type}))));
+    EXPECT_FALSE(MayAnswerWithError(Parsed(BuildPacket({.protocol = 1, .icmp_type = type}))));
   }
   Bytes v6 = BuildPacket({.source = "fd00::1", .destination = "fd00::2", .protocol = 58});
   const auto icmp6 = [&](std::uint8_t type) {
     v6[40] = type;
-    return Parse(v6);
+    return Parsed(v6);
   };
   EXPECT_TRUE(MayAnswerWithError(icmp6(128)));
   for (const std::uint8_t type : Bytes{1, 2, 3, 4, 127, 137}) {
     EXPECT_FALSE(MayAnswerWithError(icmp6(type))) << int{type};
   }
   for (const char* destination : {"224.0.0.5", "239.1.2.3", "255.255.255.255"}) {
-    EXPECT_FALSE(MayAnswerWithError(Parse(BuildPacket({.destination = destination}))));
+    EXPECT_FALSE(MayAnswerWithError(Parsed(BuildPacket({.destination = destination}))));
   }
   EXPECT_FALSE(
-      MayAnswerWithError(Parse(BuildPacket({.source = "fd00::1", .destination = "ff02::1"}))));
-  EXPECT_FALSE(MayAnswerWithError(Parse(BuildPacket({.source = "0.0.0.0"}))));
-  EXPECT_FALSE(MayAnswerWithError(Parse(BuildPacket({.source = "224.0.0.1"}))));
+      MayAnswerWithError(Parsed(BuildPacket({.source = "fd00::1", .destination = "ff02::1"}))));
+  EXPECT_FALSE(MayAnswerWithError(Parsed(BuildPacket({.source = "0.0.0.0"}))));
+  EXPECT_FALSE(MayAnswerWithError(Parsed(BuildPacket({.source = "224.0.0.1"}))));
   const auto fragments =
       testing::FragmentIpv4(BuildPacket({.payload = Bytes(2000, 1), .dont_fragment = false}), 800);
-  EXPECT_TRUE(MayAnswerWithError(Parse(fragments[0])));
-  EXPECT_FALSE(MayAnswerWithError(Parse(fragments[1])));
+  EXPECT_TRUE(MayAnswerWithError(Parsed(fragments[0])));
+  EXPECT_FALSE(MayAnswerWithError(Parsed(fragments[1])));
 }
 
 }  // namespace

@@ -13,8 +13,6 @@ namespace {
 using PeerId = AllowedIps::PeerId;
 
 IpPrefix Prefix(const std::string& text) { return *IpPrefix::Parse(text); }
-IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
-
 // A list, searched from end to end.
 class ListOracle {
  public:
@@ -91,13 +89,13 @@ TEST(AllowedIps, LongestPrefixWins) {
   (void)table.Insert(Prefix("::/0"), 5);
   (void)table.Insert(Prefix("2001:db8::/32"), 6);
   (void)table.Insert(Prefix("2001:db8::1/128"), 7);
-  EXPECT_EQ(table.Lookup(Ip("192.0.2.1")), 1U);
-  EXPECT_EQ(table.Lookup(Ip("10.200.0.1")), 2U);
-  EXPECT_EQ(table.Lookup(Ip("10.1.2.4")), 3U);
-  EXPECT_EQ(table.Lookup(Ip("10.1.2.3")), 4U);
-  EXPECT_EQ(table.Lookup(Ip("fe80::1")), 5U);
-  EXPECT_EQ(table.Lookup(Ip("2001:db8::2")), 6U);
-  EXPECT_EQ(table.Lookup(Ip("2001:db8::1")), 7U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("192.0.2.1")), 1U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("10.200.0.1")), 2U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("10.1.2.4")), 3U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("10.1.2.3")), 4U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("fe80::1")), 5U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("2001:db8::2")), 6U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("2001:db8::1")), 7U);
   EXPECT_EQ(table.Lookup(IpAddress()), std::nullopt);
 }
 
@@ -106,11 +104,11 @@ TEST(AllowedIps, R13_APrefixMovesToTheLastPeerThatClaimsIt) {
   EXPECT_EQ(table.Insert(Prefix("10.0.0.0/8"), 1), std::nullopt);
   EXPECT_EQ(table.Insert(Prefix("10.0.0.0/8"), 1), std::nullopt);
   EXPECT_EQ(table.Insert(Prefix("10.0.0.0/8"), 2), 1U);
-  EXPECT_EQ(table.Lookup(Ip("10.0.0.1")), 2U);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("10.0.0.1")), 2U);
   EXPECT_TRUE(table.PrefixesOf(1).empty());
   EXPECT_FALSE(table.Remove(Prefix("10.0.0.0/8"), 1)) << "no longer its own";
   EXPECT_TRUE(table.Remove(Prefix("10.0.0.0/8"), 2));
-  EXPECT_EQ(table.Lookup(Ip("10.0.0.1")), std::nullopt);
+  EXPECT_EQ(table.Lookup(*IpAddress::Parse("10.0.0.1")), std::nullopt);
   EXPECT_EQ(table.size(), 0U);
 }
 

@@ -12,8 +12,6 @@ namespace {
 
 using Limiter = HandshakeRateLimiter;
 
-IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
-
 int AllowedOf(Limiter& limiter, const IpAddress& source, int asked, Instant now) {
   int allowed = 0;
   for (int i = 0; i < asked; ++i) {
@@ -30,26 +28,27 @@ class RateLimiterTest : public ::testing::Test {
 };
 
 TEST_F(RateLimiterTest, AllowsABurstOfFiveThenTwentyASecond) {
-  EXPECT_EQ(AllowedOf(limiter_, Ip("192.0.2.1"), 20, now_), 5);
-  EXPECT_EQ(AllowedOf(limiter_, Ip("192.0.2.1"), 3, now_ + milliseconds(49)), 0);
-  EXPECT_EQ(AllowedOf(limiter_, Ip("192.0.2.1"), 3, now_ + milliseconds(50)), 1);
-  EXPECT_EQ(AllowedOf(limiter_, Ip("192.0.2.1"), 9, now_ + milliseconds(150)), 2);
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("192.0.2.1"), 20, now_), 5);
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("192.0.2.1"), 3, now_ + milliseconds(49)), 0);
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("192.0.2.1"), 3, now_ + milliseconds(50)), 1);
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("192.0.2.1"), 9, now_ + milliseconds(150)), 2);
   int allowed = 0;
   for (int i = 0; i < 10'000; ++i) {
-    allowed += limiter_.Allow(Ip("192.0.2.1"), now_ + seconds(1) + milliseconds(i)) ? 1 : 0;
+    allowed +=
+        limiter_.Allow(*IpAddress::Parse("192.0.2.1"), now_ + seconds(1) + milliseconds(i)) ? 1 : 0;
   }
   EXPECT_GE(allowed, 200);
   EXPECT_LE(allowed, 205);
 }
 
 TEST_F(RateLimiterTest, CountsIpv4ByAddressAndIpv6BySlash64) {
-  EXPECT_EQ(AllowedOf(limiter_, Ip("192.0.2.1"), 6, now_), 5);
-  EXPECT_EQ(AllowedOf(limiter_, Ip("192.0.2.2"), 6, now_), 5) << "another address";
-  EXPECT_EQ(AllowedOf(limiter_, Ip("2001:db8:0:1::1"), 3, now_), 3);
-  EXPECT_EQ(AllowedOf(limiter_, Ip("2001:db8:0:1:ffff:ffff:ffff:ffff"), 6, now_), 2)
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("192.0.2.1"), 6, now_), 5);
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("192.0.2.2"), 6, now_), 5) << "another address";
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("2001:db8:0:1::1"), 3, now_), 3);
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("2001:db8:0:1:ffff:ffff:ffff:ffff"), 6, now_), 2)
       << "the same /64";
-  EXPECT_EQ(AllowedOf(limiter_, Ip("2001:db8:0:2::1"), 6, now_), 5) << "another /64";
-  EXPECT_EQ(AllowedOf(limiter_, Ip("::c000:201:0:0:0:0"), 6, now_), 5)
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("2001:db8:0:2::1"), 6, now_), 5) << "another /64";
+  EXPECT_EQ(AllowedOf(limiter_, *IpAddress::Parse("::c000:201:0:0:0:0"), 6, now_), 5)
       << "not the IPv4 address with these bits";
 }
 
@@ -84,8 +83,8 @@ TEST_F(RateLimiterTest, AFullTableRefusesUntilIdleSourcesMakeRoom) {
     allowed += small.Allow(IpAddress::V4(bytes), now_) ? 1 : 0;
   }
   EXPECT_EQ(allowed, 64);
-  EXPECT_FALSE(small.Allow(Ip("203.0.113.9"), now_ + seconds(1)));
-  EXPECT_TRUE(small.Allow(Ip("203.0.113.9"), now_ + seconds(1) + milliseconds(1)));
+  EXPECT_FALSE(small.Allow(*IpAddress::Parse("203.0.113.9"), now_ + seconds(1)));
+  EXPECT_TRUE(small.Allow(*IpAddress::Parse("203.0.113.9"), now_ + seconds(1) + milliseconds(1)));
 }
 
 TEST_F(RateLimiterTest, HoldsTensOfThousandsOfSources) {
