@@ -67,7 +67,7 @@ endfunction()
 
 # adit_test(tests/dataplane/io LABEL unit SOURCES a_test.cc … DEPS dataplane/io tests/support)
 # makes one test program and registers each of its cases with ctest under the label.
-# MEASURES: its cases measure time: they never run beside others and have that label too.
+# MEASURES: its cases measure time: they never run beside others; their label is LABEL-measures.
 # GRPC: its files include gRPC's headers, or link what does.
 function(adit_test folder)
   cmake_parse_arguments(ARG "MEASURES;GRPC" "LABEL;TIMEOUT;SUFFIX" "SOURCES;DEPS;LIBS" ${ARGN})
@@ -89,11 +89,9 @@ function(adit_test folder)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  set(properties TIMEOUT ${ARG_TIMEOUT})
-  if(ARG_MEASURES)  # a list within a list that is expanded four times on its way to ctest
-    list(APPEND properties RUN_SERIAL ON LABELS "${ARG_LABEL}\\\\\\\\;measures")
-  else()
-    list(APPEND properties LABELS ${ARG_LABEL})
+  set(properties LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_MEASURES)
+    set(properties LABELS ${ARG_LABEL}-measures TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ON)
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
 endfunction()

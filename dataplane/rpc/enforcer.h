@@ -30,7 +30,8 @@ struct HostConfig {
 // What puts a view into force: the shards and the host. The application implements it; tests fake
 // it.
 //
-// Thread: every call comes from one thread at a time and may block it until the work is done.
+// Thread: the calls that change come from one thread at a time, the three that report from another
+// at the same time. Each may block its thread until the work is done.
 class Enforcer {
  public:
   virtual ~Enforcer() = default;
@@ -49,6 +50,7 @@ class Enforcer {
   virtual void Restore(const std::vector<engine::PeerMemory>& memories,
                        WallTime timestamp_mark) = 0;
 
+  // --- that report
   // Activity is enough (engine::ReportDetail).
   virtual void AppendReports(std::vector<engine::PeerReport>& out) = 0;
   [[nodiscard]] virtual engine::Counters Counters() = 0;

@@ -12,7 +12,7 @@
 #include "dataplane/rpc/control_link.h"
 #include "dataplane/rpc/inbox.h"
 #include "dataplane/rpc/outbox.h"
-#include "dataplane/rpc/peer_watch.h"
+#include "dataplane/rpc/reporter.h"
 #include "dataplane/rpc/restart_memory.h"
 #include "dataplane/rpc/update_pipeline.h"
 #include "dataplane/state/view_store.h"
@@ -35,7 +35,7 @@ class Client final : public SyncClient {
         store_(std::move(store)),
         memory_(std::move(memory)),
         pipeline_(options_.limits, *store_, enforcer_, clock_),
-        stats_interval_(options_.stats_interval),
+        reporter_(enforcer_, clock_, *memory_, outbox_, options_.stats_interval),
         link_(options_.channel, options_.controlplane_uids, inbox_, outbox_) {}
   ~Client() override { Client::Stop(); }
 
@@ -48,6 +48,7 @@ class Client final : public SyncClient {
 
   void Start() override {
     worker_ = std::thread([this] { Work(); });
+    reporter_.Start();
     link_.Start();
   }
 
@@ -58,7 +59,7 @@ class Client final : public SyncClient {
     inbox_.Close();
     link_.Stop();
     worker_.join();
-    SaveMemory();
+    reporter_.Stop();
   }
 
   void SetHostProblems(std::vector<HostProblem> problems) override {
@@ -70,10 +71,7 @@ class Client final : public SyncClient {
     }
   }
 
-  void SetStatsInterval(Duration interval) override {
-    const MutexLock lock(mutex_);
-    stats_interval_ = interval;
-  }
+  void SetStatsInterval(Duration interval) override { reporter_.SetStatsInterval(interval); }
 
   [[nodiscard]] Status GetStatus() const override {
     const MutexLock lock(mutex_);
@@ -107,7 +105,7 @@ class Client final : public SyncClient {
     }
     pipeline_.StreamEnded();
     outbox_.PutHello(connected.stream, MakeHello(options_, pipeline_.state(), problems));
-    last_stats_ = clock_.Read().boot;
+    reporter_.StreamBegan();
   }
 
   void Handle(const Inbox::Disconnected&) {
@@ -186,29 +184,11 @@ class Client final : public SyncClient {
   }
 
   void Tick() {
-    SaveMemory();
     std::vector<Outgoing> events;
     pipeline_.Observe(events);
-    const Now now = clock_.Read();
-    watch_.Compare(reports_, now.wall, events);
     for (Outgoing& event : events) {
       outbox_.PutEvent(std::move(event));
     }
-    Duration interval;
-    {
-      const MutexLock lock(mutex_);
-      interval = stats_interval_;
-    }
-    if (interval > Duration(0) && now.boot - last_stats_ >= interval) {
-      last_stats_ = now.boot;
-      outbox_.PutStats(MakeStats(reports_, enforcer_.Counters(), now.wall));
-    }
-  }
-
-  void SaveMemory() {
-    reports_.clear();
-    enforcer_.AppendReports(reports_);
-    memory_->Save(reports_, enforcer_.GreatestTimestamp(), clock_.Read());
   }
 
   void TellHostProblems() {
@@ -233,19 +213,16 @@ class Client final : public SyncClient {
   const std::unique_ptr<state::ViewStore> store_;
   const std::unique_ptr<RestartMemory> memory_;
   UpdatePipeline pipeline_;
-  PeerWatch watch_;
-  std::vector<engine::PeerReport> reports_;  // of the last second; megabytes, so not made each time
-  Instant last_stats_;
   std::string refused_reason_;  // said once
 
   mutable Mutex mutex_;
-  Duration stats_interval_ ABSL_GUARDED_BY(mutex_);
   std::vector<HostProblem> host_problems_ ABSL_GUARDED_BY(mutex_);
   bool are_problems_told_ ABSL_GUARDED_BY(mutex_) = true;
   Status status_ ABSL_GUARDED_BY(mutex_);
 
   Inbox inbox_;
   Outbox outbox_;
+  Reporter reporter_;
   ControlLink link_;
   std::thread worker_;
 };

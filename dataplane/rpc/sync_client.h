@@ -47,9 +47,9 @@ struct SyncOptions {
 //   …
 //   (*client)->Stop();
 //
-// Threads of its own: one connects and reads, one writes, one does everything else (validates,
-// persists, calls the Enforcer, saves peers and the timestamp mark each second, ends grants). The
-// public functions belong to one thread, except the Set* ones: any.
+// Threads of its own: one connects and reads, one writes, one puts into force (validates, persists,
+// calls the Enforcer, ends grants), one reports (Reporter). The public functions belong to one
+// thread, except the Set* ones: any.
 class SyncClient {
  public:
   // Reads the state files and puts what they hold into force: the view, its grants' deadlines,

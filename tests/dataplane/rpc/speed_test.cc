@@ -43,8 +43,14 @@ class EngineEnforcer final : public Enforcer {
       next = host_.engine->AppendReports(next, 256, out);
     } while (next != 0);
   }
-  engine::Counters Counters() override { return host_.engine->counters(); }
-  WallTime GreatestTimestamp() override { return host_.engine->greatest_timestamp(); }
+  engine::Counters Counters() override {
+    const std::lock_guard lock(mutex_);
+    return host_.engine->counters();
+  }
+  WallTime GreatestTimestamp() override {
+    const std::lock_guard lock(mutex_);
+    return host_.engine->greatest_timestamp();
+  }
   [[nodiscard]] std::size_t peer_count() const { return host_.engine->peer_count(); }
 
  private:
