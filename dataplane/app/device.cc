@@ -37,8 +37,10 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const DeviceOptions& option
   RaiseMemlockLimit();
   ASSIGN_OR_RETURN(device->arena_, crypto::SecretArena::Make(kMaxPeers * kKeysPerPeer + kOwnKeys));
   if (!device->arena_->is_locked()) {
-    LOG_INFO("keys are not locked in memory ({}): they may reach swap; raise RLIMIT_MEMLOCK",
-             MessageOf(ErrnoStatus(device->arena_->lock_error(), "mlock")));
+    LOG_INFO(
+        "of {} keys {} are locked in memory ({}): the rest may reach swap; raise RLIMIT_MEMLOCK",
+        device->arena_->capacity(), device->arena_->locked_slots(),
+        MessageOf(ErrnoStatus(device->arena_->lock_error(), "mlock")));
   }
   ASSIGN_OR_RETURN(auto aead, crypto::MakeAead(options.aead));
   const std::string aead_name(aead->name());

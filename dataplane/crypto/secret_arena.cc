@@ -49,6 +49,20 @@ bool RaiseMemlockLimit(std::size_t size) {
   return setrlimit(RLIMIT_MEMLOCK, &to_hard) == 0;
 }
 
+// As much from the front, where the slots are that are used first, as the limit allows, give or
+// take what else the process has locked. Returns the bytes.
+std::size_t LockSome(void* address, std::size_t size, std::size_t page) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+    return 0;
+  }
+  std::size_t some = std::min<std::size_t>(size, limit.rlim_cur) / page * page;
+  while (some >= page && LockOnFault(address, some) != 0) {
+    some = some * 7 / 8 / page * page;
+  }
+  return some;
+}
+
 std::size_t RoundUp(std::size_t value, std::size_t unit) {
   return (value + unit - 1) / unit * unit;
 }
@@ -83,9 +97,11 @@ absl::StatusOr<std::unique_ptr<SecretArena>> SecretArena::Make(std::size_t slots
   if (arena->lock_error_ != 0 && RaiseMemlockLimit(size)) {
     arena->lock_error_ = LockOnFault(usable, size);
   }
-  arena->is_locked_ = arena->lock_error_ == 0;
+  std::size_t locked = arena->lock_error_ == 0 ? size : LockSome(usable, size, page);
   // The last slot ends at the guard page: a write past a key faults.
   arena->slots_ = usable + size - slots * kSlotSize;
+  locked -= std::min(locked, size - slots * kSlotSize);
+  arena->locked_slots_ = locked / kSlotSize;
   arena->capacity_ = slots;
   arena->next_free_ = std::make_unique<std::uint32_t[]>(slots);
   return arena;

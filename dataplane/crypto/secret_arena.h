@@ -35,8 +35,10 @@ class SecretArena {
   // Wipes and gives back. nullptr is allowed.
   void Free(std::uint8_t* slot);
 
-  [[nodiscard]] bool is_locked() const { return is_locked_; }
-  [[nodiscard]] int lock_error() const { return lock_error_; }  // errno, 0 when locked
+  // All of it, or the slots that are used first, as many as the limit allows.
+  [[nodiscard]] bool is_locked() const { return locked_slots_ == capacity_; }
+  [[nodiscard]] std::size_t locked_slots() const { return locked_slots_; }
+  [[nodiscard]] int lock_error() const { return lock_error_; }  // errno, 0 when all is locked
   [[nodiscard]] std::size_t slots_in_use() const { return in_use_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
@@ -51,7 +53,7 @@ class SecretArena {
   std::size_t next_unused_ = 0;
   std::uint32_t free_head_ = UINT32_MAX;  // free slots are chained by index, kept outside them
   std::unique_ptr<std::uint32_t[]> next_free_;
-  bool is_locked_ = false;
+  std::size_t locked_slots_ = 0;
   int lock_error_ = 0;
 };
 

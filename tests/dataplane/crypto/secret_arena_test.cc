@@ -119,13 +119,33 @@ TEST(SecretArena, RaisesTheSoftLimitToTheHardOne) {
       ::testing::ExitedWithCode(0), "");
 }
 
-TEST(SecretArena, WorksUnlockedAndSaysSoWhereTheLimitIsTooSmall) {
+TEST(SecretArena, LocksTheSlotsThatAreUsedFirstWhereTheLimitIsTooSmall) {
   EXPECT_EXIT(
       {
-        LimitLockedMemory(65536, 65536);
+        LimitLockedMemory(8 << 20, 8 << 20);
+        DropCapabilities();
+        const auto arena = SecretArena::Make((20 << 20) / SecretArena::kSlotSize).value();
+        const bool reported = !arena->is_locked() && arena->lock_error() == ENOMEM &&
+                              arena->locked_slots() >= (7 << 20) / SecretArena::kSlotSize;
+        std::uint8_t* slot = nullptr;
+        for (std::size_t i = 0; i < arena->locked_slots(); ++i) {
+          slot = arena->Allocate();
+        }
+        slot[0] = 1;
+        const bool last_is_locked = MappingOf(slot).flags.count("lo") == 1;
+        std::_Exit(reported && last_is_locked ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(SecretArena, WorksUnlockedAndSaysSoWhereNothingMayBeLocked) {
+  EXPECT_EXIT(
+      {
+        LimitLockedMemory(0, 0);
         DropCapabilities();
         const auto arena = SecretArena::Make((1 << 20) / SecretArena::kSlotSize).value();
-        const bool reported = !arena->is_locked() && arena->lock_error() == ENOMEM;
+        const bool reported =
+            !arena->is_locked() && arena->lock_error() != 0 && arena->locked_slots() == 0;
         std::uint8_t* const slot = arena->Allocate();
         slot[0] = 1;
         const Mapping mapping = MappingOf(slot);
