@@ -17,10 +17,20 @@ namespace {
 
 constexpr char kV4Conf[] = "net/ipv4/conf";
 constexpr char kV6Conf[] = "net/ipv6/conf";
+constexpr char kV4AllForwarding[] = "net/ipv4/conf/all/forwarding";
 constexpr char kV6AllForwarding[] = "net/ipv6/conf/all/forwarding";
 
 std::string KeyOf(std::string_view directory, std::string_view interface, std::string_view name) {
   return fmt::format("{}/{}/{}", directory, interface, name);
+}
+
+// The middle of KeyOf(directory, interface, name), or nothing.
+std::string_view InterfaceOf(std::string_view key, std::string_view directory,
+                             std::string_view name) {
+  const std::size_t around = directory.size() + name.size() + 2;
+  const bool is_one = key.size() > around && key.starts_with(directory) && key.ends_with(name) &&
+                      key[directory.size()] == '/' && key[key.size() - name.size() - 1] == '/';
+  return is_one ? key.substr(directory.size() + 1, key.size() - around) : std::string_view();
 }
 
 // Where packets to the prefix go. Its own address stands for it; where that is the host's (the
@@ -87,6 +97,25 @@ std::vector<HostProblem> Forwarding::Apply(const std::vector<ServedPrefix>& serv
 absl::Status Forwarding::Restore() {
   wanted_keys_.clear();
   return RestoreUnwanted();
+}
+
+OpenedForwarding Forwarding::Opened() const {
+  OpenedForwarding opened;
+  const auto add = [&](std::string_view directory, std::string_view name, std::set<unsigned>& to) {
+    for (const std::string& key : wanted_keys_) {
+      const std::string_view interface = InterfaceOf(key, directory, name);
+      const unsigned index = if_nametoindex(std::string(interface).c_str());
+      if (interface != tun_name_ && index != 0 && sysctls_.is_changed(key)) {
+        to.insert(index);
+      }
+    }
+  };
+  if (sysctls_.Read(kV4AllForwarding).value_or("0") == "0") {
+    add(kV4Conf, "forwarding", opened.v4);
+  }
+  add(kV6Conf, "force_forwarding", opened.v6);
+  opened.all_v6 = sysctls_.is_changed(kV6AllForwarding);
+  return opened;
 }
 
 void Forwarding::LookUpRoutes(const std::vector<ServedPrefix>& served) {

@@ -16,6 +16,15 @@
 
 namespace adit::host {
 
+// From where the kernel forwards only because we made it. What comes from there and is not for our
+// TUN was not forwarded before and shall not be now.
+struct OpenedForwarding {
+  std::set<unsigned> v4;  // interface indexes
+  std::set<unsigned> v6;
+  bool all_v6 = false;  // from every interface
+  friend bool operator==(const OpenedForwarding&, const OpenedForwarding&) = default;
+};
+
 // Lets the kernel forward between our TUN and the interfaces that lead to the served prefixes, and
 // puts everything back.
 //
@@ -39,6 +48,8 @@ class Forwarding {
   // the answer, sorted, and keeps nothing else from being done. Where a prefix leads is asked once,
   // as a gateway may serve very many.
   [[nodiscard]] std::vector<HostProblem> Apply(const std::vector<ServedPrefix>& served);
+  // After Apply. None of a family that somebody else has made a router of.
+  [[nodiscard]] OpenedForwarding Opened() const;
   // The host's routes or interfaces have changed; Apply then.
   void ForgetRoutes() { hops_.clear(); }
 

@@ -98,7 +98,8 @@ std::vector<HostProblem> HostSetup::ApplyGateway() {
     return {};
   }
   std::vector<HostProblem> problems = gateway_->forwarding.Apply(wanted_.served);
-  const absl::Status masqueraded = gateway_->masquerade.Apply(wanted_.served, mtu_);
+  const absl::Status masqueraded =
+      gateway_->masquerade.Apply(wanted_.served, mtu_, gateway_->forwarding.Opened());
   if (!masqueraded.ok()) {
     problems.push_back({"nftables", MessageOf(masqueraded)});
   }

@@ -33,6 +33,11 @@ std::string ClampRule(std::string_view direction, unsigned tun_index, std::strin
       direction, tun_index, protocol, size);
 }
 
+std::string DropRule(std::string_view from, std::string_view protocol) {
+  return fmt::format("    {} meta oifkind != \"tun\" meta nfproto {} counter drop\n", from,
+                     protocol);
+}
+
 }  // namespace
 
 std::string TableName(std::string_view interface_name) {
@@ -54,7 +59,8 @@ absl::StatusOr<Masquerade> Masquerade::Open(const std::string& tun_name) {
 Masquerade::Masquerade(Nftables nftables, std::string table, unsigned tun_index)
     : nftables_(std::move(nftables)), table_(std::move(table)), tun_index_(tun_index) {}
 
-absl::Status Masquerade::Apply(const std::vector<ServedPrefix>& served, unsigned tun_mtu) {
+absl::Status Masquerade::Apply(const std::vector<ServedPrefix>& served, unsigned tun_mtu,
+                               const OpenedForwarding& opened) {
   // Adding first makes the deletion valid whether or not the table is there.
   std::string commands =
       fmt::format("add table inet {0}\ndelete table inet {0}\ntable inet {0} {{\n", table_);
@@ -69,6 +75,15 @@ absl::Status Masquerade::Apply(const std::vector<ServedPrefix>& served, unsigned
       "  chain forward {{\n"
       "    type filter hook forward priority mangle; policy accept;\n",
       tun_index_);
+  for (const unsigned index : opened.v4) {
+    commands += DropRule(fmt::format("iif {}", index), "ipv4");
+  }
+  for (const unsigned index : opened.v6) {
+    commands += DropRule(fmt::format("iif {}", index), "ipv6");
+  }
+  if (opened.all_v6) {
+    commands += DropRule("meta iifkind != \"tun\"", "ipv6");
+  }
   // The kernel only ever lowers the option, so what is smaller already stays.
   for (const std::string_view direction : {"iif", "oif"}) {
     commands += ClampRule(direction, tun_index_, "ipv4", tun_mtu - kTcpOverIpv4);

@@ -9,6 +9,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/ip_address.h"
+#include "dataplane/host/forwarding.h"
 #include "dataplane/host/nftables.h"
 #include "dataplane/host/served_prefix.h"
 
@@ -26,7 +27,9 @@ using AddressRange = std::pair<IpAddress, IpAddress>;
 
 // One nftables table of our own, `inet adit_IFNAME`: what comes from our TUN and leaves by another
 // interface toward a served prefix with NAT gets that interface's address, and TCP connections
-// through the TUN agree on segments that fit it (MSS clamping). It accepts and drops nothing.
+// through the TUN agree on segments that fit it (MSS clamping). It drops what would be forwarded
+// only because forwarding was switched on for us (OpenedForwarding), and nothing else; tunnels, of
+// another data plane perhaps, are left out.
 //
 // The table is replaced as a whole in one transaction, so a killed process's leftover too; no
 // packet sees a half. Thread: one at a time. Works after the uid is dropped (needs CAP_NET_ADMIN
@@ -37,7 +40,8 @@ class Masquerade {
   [[nodiscard]] static absl::StatusOr<Masquerade> Open(const std::string& tun_name);
 
   // `tun_mtu` is at least 576. The error says what to do and leaves the table as it was.
-  [[nodiscard]] absl::Status Apply(const std::vector<ServedPrefix>& served, unsigned tun_mtu);
+  [[nodiscard]] absl::Status Apply(const std::vector<ServedPrefix>& served, unsigned tun_mtu,
+                                   const OpenedForwarding& opened = {});
   // OK when there is no table.
   [[nodiscard]] absl::Status Remove();
 

@@ -1,5 +1,6 @@
 #include "dataplane/host/forwarding.h"
 
+#include <net/if.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ namespace {
 
 using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -88,6 +90,18 @@ TEST_F(ForwardingTest, TunAndEgressForwardAndEverythingComesBack) {
   EXPECT_EQ(forwarding.Restore(), absl::OkStatus());
   EXPECT_EQ(V4("tun7"), "0");
   EXPECT_EQ(V4("lan0"), "0");
+}
+
+TEST_F(ForwardingTest, KnowsWhatItOpenedAndWhatOthersDid) {
+  Must("echo 1 > /proc/sys/net/ipv4/conf/lan.1/forwarding");
+  Forwarding forwarding = Open(OlderKernel());
+  EXPECT_THAT(forwarding.Apply(Served({"10.77.1.0/24", "10.77.2.0/24", "fd77:1::/64"})), IsEmpty());
+  const OpenedForwarding opened = forwarding.Opened();
+  EXPECT_THAT(opened.v4, ElementsAre(if_nametoindex("lan0"))) << "lan.1 forwarded before";
+  EXPECT_TRUE(opened.all_v6);
+  Must("echo 1 > /proc/sys/net/ipv4/ip_forward");  // somebody makes a router of the host
+  EXPECT_THAT(forwarding.Apply(Served({"10.77.1.0/24"})), IsEmpty());
+  EXPECT_EQ(forwarding.Opened(), OpenedForwarding());
 }
 
 TEST_F(ForwardingTest, AnInterfaceThatIsEgressNoMoreGetsItsSettingBack) {

@@ -1,5 +1,7 @@
 #include "dataplane/host/masquerade.h"
 
+#include <net/if.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -132,6 +134,42 @@ TEST_F(MasqueradeTest, TheResourceSeesTheGatewayOrTheClientAndFittingSegments) {
   EXPECT_THAT(seen, HasSubstr("counter packets 2 bytes 168 comment \"gateway\""));
   EXPECT_THAT(seen, HasSubstr("counter packets 3 bytes 252 comment \"client\""));
   EXPECT_THAT(seen, HasSubstr("counter packets 1 bytes 60 comment \"fits\""));
+}
+
+// Two networks of which the host let nobody into the other, until forwarding was opened for the
+// TUN.
+TEST_F(MasqueradeTest, NeighboursDoNotReachOtherNetworksThroughUs) {
+  MakeTun("tun7");
+  Must("ip netns add far_c && ip netns add far_r");
+  Must(
+      "ip link add lan0 type veth peer name eth0 netns far_c; "
+      "ip link add lan1 type veth peer name eth0 netns far_r; "
+      "ip addr add 10.77.1.1/24 dev lan0; ip addr add 10.77.2.1/24 dev lan1; "
+      "ip addr add fd77:1::1/64 dev lan0 nodad; ip addr add fd77:2::1/64 dev lan1 nodad; "
+      "ip link set lan0 up; ip link set lan1 up; "
+      "echo 1 > /proc/sys/net/ipv4/conf/lan0/forwarding; "
+      "echo 1 > /proc/sys/net/ipv4/conf/lan1/forwarding; "
+      "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; "
+      "ip -n far_c addr add 10.77.1.10/24 dev eth0; ip -n far_r addr add 10.77.2.10/24 dev eth0; "
+      "ip -n far_c addr add fd77:1::10/64 dev eth0 nodad; "
+      "ip -n far_r addr add fd77:2::10/64 dev eth0 nodad; "
+      "ip -n far_c link set eth0 up; ip -n far_r link set eth0 up; "
+      "ip -n far_c route add default via 10.77.1.1; ip -n far_r route add default via 10.77.2.1; "
+      "ip -n far_c route add default via fd77:1::1; ip -n far_r route add default via fd77:2::1");
+  const std::string ping4 = "ip netns exec far_c ping -c 1 -w 8 10.77.2.10";
+  const std::string ping6 = "ip netns exec far_c ping -c 1 -w 8 fd77:2::10";
+  Masquerade masquerade = Open("tun7");
+  ASSERT_EQ(masquerade.Apply(Served({"10.77.2.0/24"}), 1280), absl::OkStatus());
+  Must(ping4 + " && " + ping6);  // the host forwards of itself
+  OpenedForwarding opened;
+  opened.v4 = {if_nametoindex("lan0")};
+  opened.all_v6 = true;
+  ASSERT_EQ(masquerade.Apply(Served({"10.77.2.0/24"}), 1280, opened), absl::OkStatus());
+  const auto without_patience = [](std::string ping) {
+    return ping.replace(ping.find("-w 8"), 4, "-w 1");
+  };
+  Must("! " + without_patience(ping4) + " && ! " + without_patience(ping6));
+  Must("ip netns exec far_c ping -c 1 -w 2 10.77.1.1");
 }
 
 TEST_F(MasqueradeTest, AForeignChainThatDropsIsFoundInTheRealRuleset) {
