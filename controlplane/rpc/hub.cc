@@ -32,10 +32,14 @@ absl::Status Hub::Register(const model::NodeHello& hello) {
     return absl::OkStatus();
   }
   const bool is_known = state_.FindNode(hello.name) != nullptr;
-  RETURN_IF_ERROR(Commit(std::move(change)).status());
-  if (!is_known) {
-    LOG_INFO("node {}: registered and approved, its public key is pinned", hello.name);
+  const absl::Status committed = Commit(std::move(change)).status();
+  if (is_known) {
+    // Its name and key are right. What it says of itself anew may wait for a disk with room; what
+    // was revoked may not wait.
+    return absl::OkStatus();
   }
+  RETURN_IF_ERROR(committed);
+  LOG_INFO("node {}: registered and approved, its public key is pinned", hello.name);
   return absl::OkStatus();
 }
 
@@ -55,18 +59,28 @@ absl::StatusOr<std::vector<Concern>> Hub::Commit(model::Change change) {
     for (model::ViewObject& object : delta.upserts) {
       concern.changed.push_back(std::move(object.id));
     }
-    concern.takes_rights = delta.takes_rights;
+    const NodeLink* link = links_.Find(concern.node);
+    concern.was_connected = link != nullptr && link->sync.is_connected();
+    concern.takes_rights = delta.takes_rights && !IsPast(delta.rights_until);
     concern.rights_until = delta.rights_until;
   }
   return concerns;
+}
+
+bool Hub::IsPast(const std::optional<WallTime>& expiry) const {
+  return expiry && *expiry <= clock_.Read().wall;
 }
 
 std::vector<Concern> Hub::Unsettled() const {
   std::vector<Concern> concerns;
   for (const auto& [name, link] : links_.all()) {
     if (link->sync.settled_revision() < state_.revision()) {
-      const auto at_risk = link->RightsAtRisk();
-      concerns.push_back({name, {}, at_risk.has_value(), at_risk.value_or(std::nullopt)});
+      const auto until = link->RightsAtRisk();
+      Concern& concern = concerns.emplace_back();
+      concern.node = name;
+      concern.was_connected = link->sync.is_connected();
+      concern.takes_rights = until && !IsPast(*until);
+      concern.rights_until = until.value_or(std::nullopt);
     }
   }
   return concerns;

@@ -84,6 +84,7 @@ class Hub final : public NodeWatchOwner {
   absl::StatusOr<std::vector<Concern>> Commit(model::Change change);
   // Of a change that is stored already: who has not come as far.
   [[nodiscard]] std::vector<Concern> Unsettled() const;
+  [[nodiscard]] bool IsPast(const std::optional<WallTime>& expiry) const;
   void TryOut(const Mutation& mutation, model::Change change) const;
   [[nodiscard]] absl::Status Begin(Mutation& mutation, WaitingCall* call);
 

@@ -86,6 +86,10 @@ void WaitingCalls::Finish(WaitingCall& call) const {
         FillAtRisk(concern, out);
         break;
       case Outcome::State::kOffline:
+        if (concern.was_connected && !concern.takes_rights) {
+          out->set_state(admin::v1::NodeOutcome::NO_ANSWER);  // it went away without one
+          break;
+        }
         out->set_state(admin::v1::NodeOutcome::OFFLINE);
         out->set_offline_since_unix_ns(link->sync.since().since_epoch().count());
         FillAtRisk(concern, out);

@@ -17,7 +17,8 @@ namespace adit::hub {
 struct Concern {
   std::string node;
   std::vector<model::ObjectId> changed;  // of its view
-  bool takes_rights = false;
+  bool was_connected = false;            // when it was stored
+  bool takes_rights = false;             // that have not expired anyway
   std::optional<WallTime> rights_until;  // nullopt: no end
 };
 

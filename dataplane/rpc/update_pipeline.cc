@@ -171,8 +171,15 @@ absl::Status UpdatePipeline::MakeDurable(const PreparedChange& change) {
 }
 
 void UpdatePipeline::Enforce(const PreparedChange& change) {
-  // The host first: a flow's first packet decides whether it is masqueraded.
+  // The host before what is granted: a flow's first packet decides whether it is masqueraded. What
+  // is taken away does not wait for the host.
   if (change.host && change.host != applied_host_) {
+    if (!change.update.removed_resources.empty() || !change.update.removed_grants.empty()) {
+      engine::Update removals;
+      removals.removed_resources = change.update.removed_resources;
+      removals.removed_grants = change.update.removed_grants;
+      (void)enforcer_.Apply(removals);
+    }
     enforcer_.ApplyHost(*change.host);
     applied_host_ = change.host;
   }

@@ -120,6 +120,18 @@ TEST_F(HubMutationsTest, ANodeThatDoesNotAnswerInTimeIsNamed) {
   EXPECT_GT(response.result().revision(), 0U);
 }
 
+TEST_F(HubMutationsTest, ANodeThatGoesAwayMeanwhileHasNotAnswered) {
+  auto dataplane = Connect();
+  ASSERT_TRUE(NodeBecomes(
+      "gw", [](const auto& node) { return node.current_revision() == node.applied_revision(); }));
+  dataplane->FallSilent();
+  auto waits = std::async(std::launch::async, [&] { return MustCreatePeer("alice", 'a'); });
+  ASSERT_TRUE(NodeBecomes(
+      "gw", [](const auto& node) { return node.current_revision() > node.applied_revision(); }));
+  dataplane.reset();
+  EXPECT_EQ(waits.get().result().nodes(0).state(), NodeOutcome::NO_ANSWER);
+}
+
 TEST_F(HubMutationsTest, TheAnswerComesBeforeTheCallersDeadline) {
   const auto dataplane = Connect();
   dataplane->FallSilent();
@@ -169,6 +181,25 @@ TEST_F(HubMutationsTest, AnExpiryLimitsHowLongAnOfflineNodeMayForward) {
       Call(policies_, &admin::v1::PolicyService::Stub::UpdatePolicy, request, &response).ok());
   ASSERT_TRUE(SetDisabled("all", true, &response).ok());
   EXPECT_EQ(response.result().nodes(0).may_forward_until_unix_ns(), expires);
+}
+
+TEST_F(HubMutationsTest, WhatHasExpiredIsForwardedByNobody) {
+  Connect().reset();
+  ASSERT_TRUE(NodeBecomes("gw", admin::v1::Node::OFFLINE));
+  MakeAccess();
+  admin::v1::UpdatePolicyRequest request;
+  request.mutable_policy()->set_name("all");
+  const WallTime expires = clock_.Read().wall + milliseconds(300);
+  request.mutable_policy()->set_expires_unix_ns(expires.since_epoch().count());
+  admin::v1::PolicyMutation response;
+  ASSERT_TRUE(
+      Call(policies_, &admin::v1::PolicyService::Stub::UpdatePolicy, request, &response).ok());
+  while (clock_.Read().wall <= expires) {
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  ASSERT_TRUE(SetDisabled("all", true, &response).ok());
+  EXPECT_EQ(response.result().nodes(0).state(), NodeOutcome::OFFLINE);
+  EXPECT_FALSE(response.result().nodes(0).may_still_forward());
 }
 
 TEST_F(HubMutationsTest, NoWaitReturnsOnceItIsStored) {

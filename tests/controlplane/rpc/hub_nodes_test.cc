@@ -259,7 +259,7 @@ TEST_F(HubLivenessTest, ASilentDataPlaneIsOfflineSoonAndCallsThatWaitAreToldSo) 
   dataplane->FallSilent();
   const auto created = MustCreatePeer("alice", 'a');
   ASSERT_THAT(created.result().nodes(), SizeIs(1));
-  EXPECT_EQ(created.result().nodes(0).state(), admin::v1::NodeOutcome::OFFLINE);
+  EXPECT_EQ(created.result().nodes(0).state(), admin::v1::NodeOutcome::NO_ANSWER);
   EXPECT_EQ(MustGetNode("gw").state(), admin::v1::Node::OFFLINE);
   EXPECT_TRUE(dataplane->WaitUntil([](const auto& seen) { return seen.is_over; }));
 }
