@@ -1,5 +1,7 @@
 #include "dataplane/access/fragment_table.h"
 
+#include <algorithm>
+
 namespace adit::access {
 
 FlowKey FragmentTable::KeyOf(PeerId peer, const packet::IpPacket& packet) {
@@ -14,9 +16,11 @@ FlowKey FragmentTable::KeyOf(PeerId peer, const packet::IpPacket& packet) {
   return key;
 }
 
-void FragmentTable::Allow(PeerId peer, bool from_peer, const packet::IpPacket& first, Instant now) {
+void FragmentTable::Allow(PeerId peer, bool from_peer, const packet::IpPacket& first, Instant now,
+                          Instant deadline) {
   const FlowKey key = KeyOf(peer, first);
-  entries_[HashOf(key, hash_secret_) % kEntries] = {key, from_peer, now + kLifetime};
+  entries_[HashOf(key, hash_secret_) % kEntries] = {key, from_peer,
+                                                    std::min(now + kLifetime, deadline)};
 }
 
 bool FragmentTable::IsAllowed(PeerId peer, bool from_peer, const packet::IpPacket& later,

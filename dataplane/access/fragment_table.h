@@ -20,7 +20,9 @@ class FragmentTable {
 
   explicit FragmentTable(std::uint64_t hash_secret) : hash_secret_(hash_secret) {}
 
-  void Allow(PeerId peer, bool from_peer, const packet::IpPacket& first, Instant now);
+  // `deadline` is the flow's: the later ones are not let through past it.
+  void Allow(PeerId peer, bool from_peer, const packet::IpPacket& first, Instant now,
+             Instant deadline);
   [[nodiscard]] bool IsAllowed(PeerId peer, bool from_peer, const packet::IpPacket& later,
                                Instant now) const;
   // What was permitted before the rules changed is asked anew.

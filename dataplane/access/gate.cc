@@ -26,6 +26,16 @@ void TrackTcp(Flow& flow, const packet::IpPacket& packet) {
   }
 }
 
+// Of ICMP, an echo and its reply are a flow; errors are judged by what they quote.
+bool IsOutsideFlows(const packet::IpPacket& packet) {
+  const bool is_icmp =
+      packet.protocol == packet::kProtocolIcmp || packet.protocol == packet::kProtocolIcmpV6;
+  return is_icmp && !packet.is_echo_request() && !packet.is_echo_reply();
+}
+
+// Errors that quote a flow pass, but for those that change the receiver's routes.
+bool IsRedirect(const packet::IpPacket& error) { return !error.is_v6 && error.icmp_type == 5; }
+
 }  // namespace
 
 Flow* Gate::FindPermitted(const FlowKey& key, Instant now) {
@@ -50,7 +60,7 @@ Flow* Gate::FindPermitted(const FlowKey& key, Instant now) {
 }
 
 std::optional<DropReason> Gate::Open(const FlowKey& key, const packet::IpPacket& packet,
-                                     Instant now) {
+                                     Instant now, Flow*& flow) {
   bool has_destination = false;
   bool has_expired = false;
   const auto permission = rules_.Ask(key, now, has_destination, has_expired);
@@ -64,7 +74,7 @@ std::optional<DropReason> Gate::Open(const FlowKey& key, const packet::IpPacket&
   if (is_icmp && !packet.is_echo_request()) {
     return DropReason::kFilterRefused;  // nothing else of ICMP opens a flow
   }
-  Flow* flow = flows_.Add(key, now);
+  flow = flows_.Add(key, now);
   if (flow == nullptr) {
     return DropReason::kFlowTableFull;
   }
@@ -78,7 +88,8 @@ bool Gate::QuotesFlow(PeerId peer, bool from_peer, const packet::IpPacket& error
                       Instant now) {
   const auto quoted = packet::ParseQuotedPacket(bytes, error);
   // The error travels against the quoted packet: it must go to that packet's sender.
-  if (!quoted || quoted->source != error.destination || quoted->fragment == FragmentKind::kLater) {
+  if (IsRedirect(error) || !quoted || quoted->source != error.destination ||
+      quoted->fragment == FragmentKind::kLater) {
     return false;
   }
   const FlowKey key =
@@ -98,14 +109,15 @@ std::optional<DropReason> Gate::CheckFromPeer(PeerId peer, const packet::IpPacke
                                                       : std::optional(DropReason::kNoFlow);
   }
   const FlowKey key = FlowKey::FromPeer(peer, packet);
-  if (Flow* flow = FindPermitted(key, now); flow != nullptr) {
+  Flow* flow = IsOutsideFlows(packet) ? nullptr : FindPermitted(key, now);
+  if (flow != nullptr) {
     flow->last_used = now;
     TrackTcp(*flow, packet);
-  } else if (const auto refused = Open(key, packet, now)) {
+  } else if (const auto refused = Open(key, packet, now, flow)) {
     return refused;
   }
   if (packet.fragment == FragmentKind::kFirst) {
-    fragments_.Allow(peer, true, packet, now);
+    fragments_.Allow(peer, true, packet, now, flow->deadline);
   }
   return std::nullopt;
 }
@@ -121,7 +133,8 @@ std::optional<DropReason> Gate::CheckTowardPeer(PeerId peer, const packet::IpPac
     return QuotesFlow(peer, false, packet, bytes, now) ? std::nullopt
                                                        : std::optional(DropReason::kNoFlow);
   }
-  Flow* flow = FindPermitted(FlowKey::TowardPeer(peer, packet), now);
+  Flow* flow =
+      IsOutsideFlows(packet) ? nullptr : FindPermitted(FlowKey::TowardPeer(peer, packet), now);
   const bool opens_a_connection =
       packet.is_echo_request() || (packet.protocol == packet::kProtocolTcp &&
                                    (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn);
@@ -132,7 +145,7 @@ std::optional<DropReason> Gate::CheckTowardPeer(PeerId peer, const packet::IpPac
   flows_.Confirm(flow);
   TrackTcp(*flow, packet);
   if (packet.fragment == FragmentKind::kFirst) {
-    fragments_.Allow(peer, false, packet, now);
+    fragments_.Allow(peer, false, packet, now, flow->deadline);
   }
   return std::nullopt;
 }

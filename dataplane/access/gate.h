@@ -44,7 +44,8 @@ class Gate {
  private:
   [[nodiscard]] Flow* FindPermitted(const FlowKey& key, Instant now);
   [[nodiscard]] std::optional<packet::DropReason> Open(const FlowKey& key,
-                                                       const packet::IpPacket& packet, Instant now);
+                                                       const packet::IpPacket& packet, Instant now,
+                                                       Flow*& flow);
   [[nodiscard]] bool QuotesFlow(PeerId peer, bool from_peer, const packet::IpPacket& error,
                                 ByteSpan bytes, Instant now);
 

@@ -37,6 +37,7 @@ class Rules {
   [[nodiscard]] std::optional<Permission> Ask(const FlowKey& flow, Instant now,
                                               bool& has_destination, bool& has_expired) const;
 
+  [[nodiscard]] bool HasResource(const std::string& id) const { return resources_.contains(id); }
   [[nodiscard]] std::size_t resource_count() const { return resources_.size(); }
   [[nodiscard]] std::vector<std::string> resource_ids() const;
   [[nodiscard]] std::vector<std::string> grants_of(PeerId peer) const;

@@ -133,6 +133,22 @@ TEST_F(GateTest, PingPassesOnlyFromThePeer) {
   EXPECT_EQ(FromPeer(BuildPacket(unsolicited)), DropReason::kFilterRefused);
 }
 
+TEST_F(GateTest, APingWithoutIdentifierLetsNoOtherIcmpPass) {
+  Grant("r", "10.0.0.0/8", {false, {{TrafficRule::Protocol::kIcmp, 0, 0}}});
+  PacketSpec ping{.protocol = 1, .source_port = 0};
+  ASSERT_EQ(FromPeer(BuildPacket(ping)), std::nullopt);
+  PacketSpec reply{.source = "10.0.0.5", .destination = "100.64.0.2", .protocol = 1};
+  reply.source_port = 0;
+  reply.icmp_type = 0;
+  ASSERT_EQ(TowardPeer(BuildPacket(reply)), std::nullopt);
+  for (const std::uint8_t type : Bytes{9, 10, 13, 14, 17, 18, 42}) {
+    ping.icmp_type = type;
+    reply.icmp_type = type;
+    EXPECT_EQ(FromPeer(BuildPacket(ping)), DropReason::kFilterRefused) << int{type};
+    EXPECT_EQ(TowardPeer(BuildPacket(reply)), DropReason::kNoFlow) << int{type};
+  }
+}
+
 TEST_F(GateTest, RevocationCutsAnOpenFlowAtItsNextPacket) {
   Grant("r", "10.0.0.0/8", All());
   ASSERT_EQ(FromPeer(TcpFromPeer(kSyn)), std::nullopt);
@@ -177,6 +193,8 @@ TEST_F(GateTest, IcmpErrorsPassOnlyWhenTheyQuoteAnOpenFlow) {
   EXPECT_EQ(TowardPeer(error), DropReason::kNoFlow);
   ASSERT_EQ(FromPeer(out), std::nullopt);
   EXPECT_EQ(TowardPeer(error), std::nullopt);
+  EXPECT_EQ(TowardPeer(BuildIcmpError("10.0.0.1", "100.64.0.2", 5, 1, out)), DropReason::kNoFlow)
+      << "a redirect";
   const Bytes misdirected = BuildIcmpError("10.0.0.1", "100.64.0.3", 3, 4, out);
   EXPECT_EQ(TowardPeer(misdirected), DropReason::kNoFlow);
 }
@@ -211,6 +229,17 @@ TEST_F(GateTest, LaterFragmentsShareTheFirstOnesVerdict) {
   gate_.rules().RemoveGrant(kPeer, "r");
   gate_.RulesChanged();
   EXPECT_EQ(FromPeer(fragments[2]), DropReason::kFragmentWithoutFirst) << "after revocation";
+}
+
+TEST_F(GateTest, LaterFragmentsEndWithTheGrant) {
+  Grant("r", "10.0.0.0/8", All(), now_ + seconds(5));
+  const auto fragments = testing::FragmentIpv4(
+      BuildPacket({.protocol = 17, .payload = Bytes(3000, 9), .dont_fragment = false}), 1000);
+  ASSERT_EQ(FromPeer(fragments[0]), std::nullopt);
+  now_ = now_ + seconds(4);
+  EXPECT_EQ(FromPeer(fragments[1]), std::nullopt);
+  now_ = now_ + seconds(1);
+  EXPECT_EQ(FromPeer(fragments[2]), DropReason::kFragmentWithoutFirst);
 }
 
 TEST_F(GateTest, RemovingThePeerRemovesItsFlows) {
