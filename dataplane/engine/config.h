@@ -22,7 +22,10 @@ struct PeerPatch {
   bool update_only = false;
   // Present: set; all zero clears.
   std::optional<crypto::SymmetricKey> preshared_key;
+  // Of configuration that is repeated: set when it differs from the last one given, so that a peer
+  // that has roamed stays where it is. With replace_endpoint (a person's order) set whatever was.
   std::optional<Endpoint> endpoint;
+  bool replace_endpoint = false;
   std::optional<std::uint16_t> persistent_keepalive;  // seconds, 0 off
   bool replace_allowed_ips = false;
   std::vector<IpPrefix> allowed_ips;          // added after a replacement

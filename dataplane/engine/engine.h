@@ -166,6 +166,7 @@ class Engine {
   PeerState* AddPeer(const PublicKey& key);
   void RemovePeer(const PublicKey& key);
   void RemoveAbsent(const Update& update);
+  void DiscardWhatMayNotBeSent(const Update& update);
 
   void Drop(packet::DropReason reason, std::uint64_t count = 1) {
     counters_.drops[static_cast<std::size_t>(reason)] += count;

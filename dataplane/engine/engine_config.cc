@@ -38,10 +38,11 @@ void Engine::RemovePeer(const PublicKey& key) {
   }
   const std::uint32_t slot = at->second;
   Drop(DropReason::kPeerRemoved, peers_[slot]->staged.Clear());
+  Drop(DropReason::kPeerRemoved, context_.datagrams.Discard(slot));
   timers_.Disarm(slot);
   allowed_ips_.RemoveAllOf(slot);
   gate_.RemovePeer(slot);
-  context_.datagrams.StartEpoch(slot);  // the slot's next owner shares no train with this one
+  timestamps_.Retire(peers_[slot]->protocol.last_timestamp());
   peers_[slot].reset();
   crypto::WipeStack();
   free_slots_.push_back(slot);
@@ -92,6 +93,7 @@ void Engine::SetLinkUp(bool is_up, Now now) {
       DrainPeer(*peer, now);
     } else {
       Drop(DropReason::kLinkDown, peer->staged.Clear());
+      Drop(DropReason::kLinkDown, context_.datagrams.Discard(peer->protocol.id()));
       peer->protocol.Clear();
     }
   }
@@ -124,7 +126,7 @@ bool Engine::ApplyPatch(const PeerPatch& patch, Now now) {
     has_room = peer->protocol.SetPresharedKey(clears ? std::nullopt
                                                      : std::optional(patch.preshared_key->bytes()));
   }
-  if (patch.endpoint && patch.endpoint != peer->configured_endpoint) {
+  if (patch.endpoint && (patch.replace_endpoint || patch.endpoint != peer->configured_endpoint)) {
     peer->configured_endpoint = patch.endpoint;
     SetPath(*peer, *patch.endpoint, {});
   }
@@ -161,9 +163,34 @@ void Engine::RemoveAbsent(const Update& update) {
   gate_.rules().Clear();
 }
 
+// What a choked uplink keeps in the queue was judged by the rules of before.
+void Engine::DiscardWhatMayNotBeSent(const Update& update) {
+  const auto discard = [this](const PeerState& peer) {
+    Drop(DropReason::kNoGrant, context_.datagrams.Discard(peer.protocol.id()));
+  };
+  const auto is_known = [this](const std::string& id) { return gate_.rules().HasResource(id); };
+  const bool concerns_all =
+      update.is_snapshot || std::ranges::any_of(update.removed_resources, is_known) ||
+      std::ranges::any_of(update.resources, is_known, &access::ResourceConfig::id);
+  if (concerns_all) {
+    for (const auto& peer : peers_) {
+      if (peer != nullptr) {
+        discard(*peer);
+      }
+    }
+    return;
+  }
+  for (const access::GrantKey& key : update.removed_grants) {
+    if (const PeerState* peer = FindPeer(key.peer)) {
+      discard(*peer);
+    }
+  }
+}
+
 bool Engine::Apply(const Update& update, Now now) {
   bool has_room = true;
   access::Rules& rules = gate_.rules();
+  DiscardWhatMayNotBeSent(update);
   if (update.is_snapshot) {
     RemoveAbsent(update);
   }

@@ -182,7 +182,7 @@ bool Engine::SendKeepalive(PeerState& peer, Now now) {
                                       path, SendClass::kSlowPath);
   if (!reservation.granted()) {
     Drop(DropReason::kSlowPathNoRoom);
-    return true;  // data waits in the queue: the peer hears from us anyway
+    return true;  // on a choked uplink it would come late anyway
   }
   std::uint8_t* out = reservation.bytes.data();
   wireguard::WriteTransportHeader(out, session->remote_index, *counter);
@@ -270,8 +270,10 @@ void Engine::AnswerIntoTun(packet::IcmpErrorKind kind, const IpPacket& parsed, B
     return;
   }
   std::array<std::uint8_t, packet::kMaxIcmpErrorSize> error;
+  // In the name of the destination: a packet from an address of its own that comes out of a device
+  // is a martian to the host, which drops it.
   const std::size_t length =
-      packet::WriteIcmpError(kind, original, parsed, IcmpSource(parsed), mtu_, error);
+      packet::WriteIcmpError(kind, original, parsed, parsed.destination, mtu_, error);
   if (length != 0) {
     context_.tun.Deliver({error.data(), length}, packet::FlowHash(parsed));
     context_.tun.FlushDeliveries();  // the bytes end with this call

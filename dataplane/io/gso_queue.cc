@@ -99,6 +99,17 @@ void GsoQueue::StartEpoch(std::uint32_t peer) {
   }
 }
 
+std::uint32_t GsoQueue::Discard(std::uint32_t peer) {
+  assert(!pending_.is_outstanding);
+  std::uint32_t discarded = 0;
+  for (LaneIndex lane = lanes_.LaneOf(peer); lane != kNoLane; lane = lanes_.LaneOf(peer)) {
+    const BatchIndex first = lanes_.FirstOf(lane);
+    discarded += lanes_.batch(first).count - lanes_.batch(first).sent;
+    RemoveBatch(first);
+  }
+  return discarded;
+}
+
 void GsoQueue::HandleWritable(IpFamily family) {
   FamilyState& state = families_[IndexOf(family)];
   if (state.wait == FamilyState::Wait::kWritable) {

@@ -27,7 +27,8 @@ namespace adit::io {
 //    attempt has touched.
 //  - Peers take turns by whole batch.
 //  - A socket that is not writable suspends its family. Nothing is dropped then, but for the one
-//    case of GiveUpIfStuck. What the kernel refuses for other reasons: gso_refusals.h.
+//    case of GiveUpIfStuck, and for a peer that may not have it any more (Discard). What the kernel
+//    refuses for other reasons: gso_refusals.h.
 //  - Everything is allocated by the constructor: kBufferCount buffers of 64 KiB, of which only what
 //    is used is ever touched. No free buffer means: no room, do not read TUN.
 //
@@ -63,6 +64,7 @@ class GsoQueue final : public packet::DatagramSink {
   bool SendControl(ByteSpan datagram, const packet::DatagramPath& path,
                    packet::ControlKind kind) override;
   void StartEpoch(std::uint32_t peer) override;
+  std::uint32_t Discard(std::uint32_t peer) override;
 
   // The worst super-packet would be granted: TUN may be read.
   [[nodiscard]] bool HasRoomForSuperPacket() const {

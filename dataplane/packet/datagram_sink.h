@@ -72,6 +72,10 @@ class DatagramSink {
 
   // The peer's endpoint changed: what is queued to the old one leaves before what follows.
   virtual void StartEpoch(std::uint32_t peer) = 0;
+
+  // The peer lost a right, or ceased to be: what waits for it is not sent. Control datagrams and
+  // other peers' are not touched. Returns the number of datagrams.
+  virtual std::uint32_t Discard(std::uint32_t peer) = 0;
 };
 
 }  // namespace adit::packet

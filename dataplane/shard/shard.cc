@@ -231,6 +231,7 @@ void Shard::Publish(Instant now) {
   };
   add(packet::DropReason::kBadVirtioHeader, counters.tun_reader.bad_virtio_headers);
   add(packet::DropReason::kTunWriteFailed, counters.tun_writer.packets_lost);
+  add(packet::DropReason::kTruncated, counters.udp_receiver.truncated);
   add(packet::DropReason::kControlLaneFull, counters.gso.control_evicted);
   add(packet::DropReason::kUnderlayStuck, counters.gso.underlay_stuck);
   add(packet::DropReason::kSendRefused, counters.gso.refused_datagrams);

@@ -213,6 +213,7 @@ void RequestParser::HandlePeerLine(std::string_view key, std::string_view value)
     Expect(peer.preshared_key.has_value(), key, value, kHexKey);
   } else if (key == "endpoint") {
     peer.endpoint = ParseEndpoint(value, resolve_scope_);
+    peer.replace_endpoint = true;
     Expect(peer.endpoint.has_value() && peer.endpoint->port != 0, key, value,
            "an IP address and port, such as 192.0.2.1:51820 or [2001:db8::1]:51820");
   } else if (key == "persistent_keepalive_interval") {

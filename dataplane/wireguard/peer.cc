@@ -104,7 +104,7 @@ void Peer::OnDataSent(const Session& session, Instant now) {
 }
 
 void Peer::OnKeepaliveSent(const Session& session, Instant now) {
-  timers_.AuthenticatedSent();
+  timers_.KeepaliveSent(now);
   timers_.AuthenticatedEitherWay(now, PersistentInterval());
   const bool is_old = session.is_initiator && now - session.created >= kRekeyAfterTime;
   if (is_old || session.send_counter > kRekeyAfterMessages) {
@@ -171,10 +171,6 @@ Peer::TimeoutResult Peer::HandleTimeout(Now now) {
   }
   if (has_come(timers_.passive_keepalive)) {
     keepalive_due_ = true;
-    if (timers_.needs_another_keepalive) {
-      timers_.needs_another_keepalive = false;
-      timers_.passive_keepalive = now.boot + kKeepaliveTimeout;
-    }
   }
   if (has_come(timers_.new_handshake)) {
     result.clear_source = true;

@@ -73,6 +73,8 @@ class Peer {
   void Clear();
   // The greatest timestamp accepted from the peer, kept across restarts by the state file.
   [[nodiscard]] const Tai64n& greatest_timestamp() const;
+  // Of ours, the last it was given; for Tai64nSource::Retire.
+  [[nodiscard]] WallTime last_timestamp() const { return last_timestamp_; }
   void RestoreGreatestTimestamp(const Tai64n& timestamp);
 
   // --- sending data
@@ -170,6 +172,7 @@ class Peer {
   HeldCookie cookie_;
   Timers timers_;
   Tai64n greatest_timestamp_{};
+  WallTime last_timestamp_;
   std::optional<Instant> last_initiation_accepted_;
   std::optional<Instant> last_initiation_sent_;
   std::optional<WallTime> responded_;  // when the next session was made

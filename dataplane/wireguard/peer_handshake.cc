@@ -104,7 +104,7 @@ bool Peer::WriteInitiation(Now now, std::span<std::uint8_t, kInitiationSize> out
   }
   noise.Seal(context_.identity.public_key().bytes(), out.subspan<40, 48>());
   noise.MixKey(static_static->bytes());
-  noise.Seal(context_.timestamps.Next(now.wall), out.subspan<88, 28>());
+  noise.Seal(context_.timestamps.Next(now.wall, last_timestamp_), out.subspan<88, 28>());
 
   PendingHandshake pending;
   pending.ephemeral = crypto::ArenaKey::Copy(context_.arena, ephemeral.bytes());

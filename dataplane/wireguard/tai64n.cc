@@ -21,22 +21,30 @@ Duration Whiten(Duration time) {
 
 }  // namespace
 
-Tai64n Tai64nSource::Next(WallTime now) {
-  Duration time = Whiten(std::max(now.since_epoch(), Duration(0)));
-  if (time <= greatest_.since_epoch()) {
+Tai64n Tai64nSource::Next(WallTime now, WallTime& last) {
+  clock_ = std::max(clock_, WallTime(Whiten(std::max(now.since_epoch(), Duration(0)))));
+  Duration time = clock_.since_epoch();
+  const Duration floor = std::max(floor_, last).since_epoch();
+  if (time <= floor) {
     // One step on: past the end of a second the whitened value would fall back onto it.
-    time = Whiten(greatest_.since_epoch() + Duration(kStepNanoseconds));
-    if (time <= greatest_.since_epoch()) {
-      time = Duration((greatest_.since_epoch().count() / kSecond + 1) * kSecond);
+    time = Whiten(floor + Duration(kStepNanoseconds));
+    if (time <= floor) {
+      time = Duration((floor.count() / kSecond + 1) * kSecond);
     }
   }
-  greatest_ = WallTime(time);
+  last = WallTime(time);
+  greatest_ = std::max(greatest_, last);
   Tai64n stamp{};
   StoreBe64(stamp.data(), kTaiOffset + static_cast<std::uint64_t>(time.count() / kSecond));
   StoreBe32(stamp.data() + 8, static_cast<std::uint32_t>(time.count() % kSecond));
   return stamp;
 }
 
-void Tai64nSource::RestoreMark(WallTime mark) { greatest_ = std::max(greatest_, mark); }
+void Tai64nSource::Retire(WallTime last) { floor_ = std::max(floor_, last); }
+
+void Tai64nSource::RestoreMark(WallTime mark) {
+  floor_ = std::max(floor_, mark);
+  greatest_ = std::max(greatest_, mark);
+}
 
 }  // namespace adit::wireguard

@@ -11,19 +11,24 @@ namespace adit::wireguard {
 using Tai64n = std::array<std::uint8_t, 12>;
 
 // Makes our handshake timestamps: nanoseconds floored to 2^24 (16.8 ms) so that they tell nothing
-// finer, and never going back: the next is at least one step above the last one handed out, and
-// above the mark restored from disk (rule R17).
+// finer, and never going back, whatever the clock does (rule R17). What each peer was given last
+// counts for that peer only, so that speaking to thousands at once does not run ahead of the clock.
 class Tai64nSource {
  public:
-  // Strictly greater than any earlier result and than the restored mark.
-  [[nodiscard]] Tai64n Next(WallTime now);
+  // Strictly greater than `last`, the one this peer was given last, which becomes the result;
+  // than the restored mark; and not less than any earlier reading of the clock.
+  [[nodiscard]] Tai64n Next(WallTime now, WallTime& last);
+  // A peer that was given `last` is gone: should it come again, it gets greater ones.
+  void Retire(WallTime last);
   // Everything handed out is <= this; what must be on disk, written ahead, before it is exceeded.
   [[nodiscard]] WallTime greatest() const { return greatest_; }
   // Nothing at or below `mark` is handed out any more. Never lowers.
   void RestoreMark(WallTime mark);
 
  private:
-  WallTime greatest_;
+  WallTime clock_;     // the latest reading, whitened
+  WallTime floor_;     // nothing at or below it is handed out
+  WallTime greatest_;  // handed out, or restored
 };
 
 }  // namespace adit::wireguard

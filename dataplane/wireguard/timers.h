@@ -50,7 +50,15 @@ struct Timers {
       needs_another_keepalive = true;
     }
   }
-  void AuthenticatedSent() { passive_keepalive = kOff; }
+  void AuthenticatedSent() {
+    passive_keepalive = kOff;
+    needs_another_keepalive = false;
+  }
+  // The passive keepalive was sent: data came while its clock ran, so it runs once more.
+  void KeepaliveSent(Instant now) {
+    passive_keepalive = needs_another_keepalive ? now + kKeepaliveTimeout : kOff;
+    needs_another_keepalive = false;
+  }
   void AuthenticatedReceived() { new_handshake = kOff; }
   void AuthenticatedEitherWay(Instant now, Duration persistent_interval) {
     if (persistent_interval != Duration(0)) {

@@ -50,10 +50,15 @@ class MemoryDatagrams final : public packet::DatagramSink {
     return true;
   }
   void StartEpoch(std::uint32_t) override { ++epochs; }
+  std::uint32_t Discard(std::uint32_t peer) override {
+    discarded.push_back(peer);
+    return 0;
+  }
 
   std::deque<SentDatagram> sent;
   std::size_t trains = 0;
   std::size_t epochs = 0;
+  std::vector<std::uint32_t> discarded;  // peers, in the order of the calls
   std::uint32_t max_train = 64;
   bool is_full = false;
   bool is_reserve_only = false;

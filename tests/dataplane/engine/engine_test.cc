@@ -1,5 +1,7 @@
 #include "dataplane/engine/engine.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 
 #include "tests/dataplane/engine/engine_pair.h"
@@ -177,6 +179,8 @@ TEST_F(EngineTest, R16AnswersHostUnreachable) {
   EXPECT_TRUE(testing::HasValidChecksums(error));
   EXPECT_EQ(error[20], 3);
   EXPECT_EQ(error[21], 1);
+  EXPECT_EQ(Bytes(error.begin() + 12, error.begin() + 16), (Bytes{172, 16, 0, 1}))
+      << "not from an address of the host's own: it would drop that";
   EXPECT_EQ(client_.drops(DropReason::kNoPeerForDestination), 1U);
   gateway_.SendFromTun(Answer(), now());  // the client's endpoint is not known yet
   ASSERT_EQ(gateway_.tun.delivered.size(), 1U);
@@ -406,6 +410,41 @@ TEST_F(EngineAccessTest, PassesWhatIsGrantedAndAnswersWhatIsNot) {
   EXPECT_TRUE(testing::HasValidChecksums(error));
   EXPECT_EQ(error[20], 3);
   EXPECT_EQ(error[21], 13) << "administratively prohibited";
+}
+
+// An uplink may be choked: what was sealed under the rules of before must not leave after the
+// update that revokes is in force.
+TEST_F(EngineAccessTest, WhatTakesRightsAwayDiscardsWhatWaitsToBeSent) {
+  EngineHost other(3, "192.0.2.3:1", false);
+  (void)gateway_.engine->ApplyPatch(gateway_.PatchFor(other, "100.64.0.3/32"), now());
+  const auto discarded_by = [&](const std::function<void(Update&)>& fill) {
+    Update update;
+    fill(update);
+    gateway_.datagrams.discarded.clear();
+    (void)gateway_.engine->Apply(update, now());
+    return gateway_.datagrams.discarded;
+  };
+  const access::ResourceConfig wiki{"wiki", {*IpPrefix::Parse("10.0.0.5/32")}, {true, {}}, true};
+  access::ResourceConfig another = wiki;
+  another.id = "another";
+  using Peers = std::vector<std::uint32_t>;
+  EXPECT_EQ(discarded_by([&](Update& u) {
+              u.removed_grants = {{client_.key(), "wiki"}};
+            }),
+            (Peers{0}));
+  EXPECT_EQ(discarded_by([&](Update& u) { u.resources = {another}; }), (Peers{})) << "it adds";
+  EXPECT_EQ(discarded_by([&](Update& u) {
+              u.grants = {{client_.key(), "wiki", Instant::Max()}};
+            }),
+            (Peers{}));
+  EXPECT_EQ(discarded_by([&](Update& u) { u.resources = {wiki}; }), (Peers{0, 1}))
+      << "it may permit less";
+  EXPECT_EQ(discarded_by([&](Update& u) { u.removed_resources = {"wiki"}; }), (Peers{0, 1}));
+  EXPECT_EQ(discarded_by([&](Update& u) { u.removed_resources = {"wiki"}; }), (Peers{}));
+  EXPECT_EQ(discarded_by([&](Update& u) { u.removed_peers = {client_.key()}; }), (Peers{0}));
+  gateway_.datagrams.discarded.clear();
+  gateway_.engine->SetLinkUp(false, now());
+  EXPECT_EQ(gateway_.datagrams.discarded, (Peers{1}));
 }
 
 TEST_F(EngineAccessTest, RefusalsAreAnsweredAtABoundedRate) {

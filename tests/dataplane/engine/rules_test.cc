@@ -368,6 +368,28 @@ TEST_F(EngineRules, R15_AVanishedSourceIsForgottenForThatPeerOnly) {
   EXPECT_TRUE(Take(gateway_).path.source.address.is_set()) << "learned again";
 }
 
+TEST_F(EngineRules, APersonsEndpointIsSetThoughItWasTheLastOneConfigured) {
+  Connect();
+  const Endpoint configured = *Endpoint::Parse("192.0.2.77:9");
+  PeerPatch patch;
+  patch.public_key = client_.key();
+  patch.endpoint = configured;
+  const auto sent_to = [&] {
+    gateway_.SendFromTun(Answer(), now());
+    return Take(gateway_).path.remote;
+  };
+  (void)gateway_.engine->ApplyPatch(patch, now());
+  EXPECT_EQ(sent_to(), configured);
+  client_.SendFromTun(BuildPacket({}), now());
+  Settle();
+  ASSERT_EQ(sent_to(), client_.endpoint()) << "it roamed";
+  (void)gateway_.engine->ApplyPatch(patch, now());
+  EXPECT_EQ(sent_to(), client_.endpoint()) << "configuration that is repeated";
+  patch.replace_endpoint = true;
+  (void)gateway_.engine->ApplyPatch(patch, now());
+  EXPECT_EQ(sent_to(), configured);
+}
+
 TEST_F(EngineRules, R16_AnswersHostUnreachableInIpv6) {
   client_.SendFromTun(BuildPacket({.source = "fd00::2", .destination = "fd00::9"}), now());
   ASSERT_EQ(client_.tun.delivered.size(), 1U);

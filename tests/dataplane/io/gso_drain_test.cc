@@ -37,6 +37,28 @@ TEST_F(GsoQueueTest, LaterEpochsStayOpenWhileTheFirstIsSent) {
   EXPECT_EQ(sender_.SentSizes(), (Sizes{{300}, {1252, 1252}}));
 }
 
+// --- discarding
+
+TEST_F(GsoQueueTest, WhatIsDiscardedIsOnePeersAndWhatWasNotSent) {
+  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1000, 5, 700}, V4()));  // 0 to 4
+  ASSERT_TRUE(producer_.Put(1, FlowOf(2), 300, V4()));                  // 5
+  ASSERT_TRUE(producer_.Put(2, FlowOf(1), 500, V4()));                  // 6
+  ASSERT_TRUE(producer_.PutControl(V4()));                              // 7
+  sender_.script = {{1, 0}, {2, 0}, {0, EAGAIN}};
+  Drain();
+  EXPECT_EQ(sender_.SentIds(), (Ids{7, 0, 1}));
+
+  EXPECT_EQ(queue_.Discard(1), 4U);
+  EXPECT_EQ(queue_.Discard(1), 0U);
+  EXPECT_EQ(queue_.Discard(3), 0U);
+  EXPECT_TRUE(queue_.InvariantsHold());
+  ASSERT_TRUE(producer_.Put(1, FlowOf(1), 500, V4()));  // 8: the peer may send anew
+  queue_.HandleWritable(IpFamily::kV4);
+  Drain();
+  EXPECT_EQ(sender_.SentIds(), (Ids{7, 0, 1, 6, 8}));
+  EXPECT_TRUE(queue_.IsEmpty());
+}
+
 // --- suspension
 
 TEST_F(GsoQueueTest, NotWritableSuspendsAndLosesNothing) {

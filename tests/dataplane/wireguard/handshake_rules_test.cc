@@ -56,7 +56,7 @@ TEST_F(HandshakeRules, R01_AnInitiationOfALowOrderStaticKeyIsRefused) {
   Response response{};
   const std::array<std::uint8_t, 32> secret{1};
   const Initiation forged =
-      ForgeInitiation(secret, PublicKey(), b_.identity.public_key(), a_.timestamps.Next(now_.wall));
+      ForgeInitiation(secret, PublicKey(), b_.identity.public_key(), a_.NextTimestamp(now_.wall));
   ASSERT_TRUE(std::holds_alternative<OpenedInitiation>(OpenInitiation(b_.identity, forged)))
       << "the stateless part is right";
   EXPECT_EQ(b_.Consume(forged, now_, response), DropReason::kHandshakeFailed);
@@ -108,7 +108,7 @@ TEST_F(HandshakeRules, R02_AnyFailureOfAnInitiationLeavesAllStateUntouched) {
               DropReason::kHandshakeReplayed);
   }
   EXPECT_EQ(b_.Consume(ForgeInitiation(b_.private_key, a_.identity.public_key(),
-                                       b_.identity.public_key(), a_.timestamps.Next(later.wall)),
+                                       b_.identity.public_key(), a_.NextTimestamp(later.wall)),
                        now_, response),
             DropReason::kHandshakeFailed)
       << "a claimed static key without its private key";
@@ -120,7 +120,7 @@ TEST_F(HandshakeRules, R02_AtMostFiftyInitiationsASecondAreAcceptedFromAPeer) {
   Response response{};
   const auto initiation = [&](std::uint64_t seed) {
     return ForgeInitiation(a_.private_key, a_.identity.public_key(), b_.identity.public_key(),
-                           a_.timestamps.Next(now_.wall), seed);
+                           a_.NextTimestamp(now_.wall), seed);
   };
   EXPECT_EQ(b_.Consume(initiation(1), now_, response), std::nullopt);
   Advance(milliseconds(19));

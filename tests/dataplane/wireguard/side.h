@@ -51,6 +51,9 @@ struct Side {
     return entry == nullptr ? nullptr : entry->session;
   }
 
+  // For forged initiations.
+  wireguard::Tai64n NextTimestamp(WallTime now) { return timestamps.Next(now, last_forged); }
+
   SeededRandom random;
   std::array<std::uint8_t, 32> private_key{};
   std::unique_ptr<crypto::SecretArena> arena;
@@ -58,6 +61,7 @@ struct Side {
   wireguard::ReceiverIndexTable indices;
   wireguard::SessionPool sessions;
   wireguard::Tai64nSource timestamps;
+  WallTime last_forged;
   wireguard::PeerContext context;
   std::unique_ptr<wireguard::Peer> peer;
 };
