@@ -71,6 +71,11 @@ class GsoQueue final : public packet::DatagramSink {
     return buffers_.free_count() >= kBuffersPerSuperPacket;
   }
 
+  // Whatever the slow path asks for would be granted.
+  [[nodiscard]] bool HasRoomForSlowPath() const {
+    return buffers_.free_count() >= 2 * kBuffersPerSuperPacket;
+  }
+
   // --- consumer
   // Sends what waits, until nothing does or every family that has something is suspended. No
   // reservation may be outstanding. The report is valid until the next Drain.
@@ -89,14 +94,16 @@ class GsoQueue final : public packet::DatagramSink {
     bool tun_is_readable = false;
     // By family: a peer that has its endpoint there carried data in the last 10 s.
     std::array<bool, kFamilyCount> carried_data_recently{};
+    bool staged_packets_wait = false;  // for room on the slow path
   };
-  // A family that has not been writable for 250 ms while it keeps TUN from being read, TUN is
-  // readable, and a peer of the other family carried data lately gives up its oldest batches, so
-  // that a dead uplink cannot stop the peers behind the live one. A family that is itself not
-  // writable for as long is not live. Returns the number of datagrams given up.
+  // A family that has not been writable for 250 ms while it keeps TUN, which is readable, from
+  // being read, or staged packets from being sent, and a peer of the other family carried data
+  // lately: it gives up its oldest batches, so that a dead uplink cannot stop the peers behind the
+  // live one. A family that is itself not writable for as long is not live. Returns the number of
+  // datagrams given up.
   std::uint32_t GiveUpIfStuck(const Underlay& underlay, Instant now);
-  // A family has been unwritable for so long, and TUN is not read for want of room. (Else there is
-  // no need to find out whether TUN is readable.)
+  // A family has been unwritable for so long, and room is wanting. (Else there is no need to find
+  // out who waits for it.)
   [[nodiscard]] bool IsStuckCheckDue(Instant now) const { return PollStuckCheck() <= now; }
   static constexpr Duration kStuckAfter = milliseconds(250);
 

@@ -16,12 +16,13 @@ std::uint32_t GsoQueue::GiveUpIfStuck(const Underlay& underlay, Instant now) {
   std::uint32_t given_up = 0;
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
     const std::size_t other = 1 - i;
-    const bool keeps_tun_from_being_read =
-        underlay.tun_is_readable && !HasRoomForSuperPacket() && IsWaitedFor(kFamilies[i]);
+    const bool is_in_the_way = (underlay.tun_is_readable && !HasRoomForSuperPacket()) ||
+                               (underlay.staged_packets_wait && !HasRoomForSlowPath());
     // Both unwritable: it is the host that lost its link, and waiting costs nobody anything.
     const bool other_is_live =
         underlay.carried_data_recently[other] && !is_unwritable_for_long(other);
-    if (!is_unwritable_for_long(i) || !keeps_tun_from_being_read || !other_is_live) {
+    if (!is_unwritable_for_long(i) || !is_in_the_way || !IsWaitedFor(kFamilies[i]) ||
+        !other_is_live) {
       continue;
     }
 
@@ -40,7 +41,7 @@ std::uint32_t GsoQueue::GiveUpIfStuck(const Underlay& underlay, Instant now) {
 }
 
 Instant GsoQueue::PollStuckCheck() const {
-  if (HasRoomForSuperPacket()) {
+  if (HasRoomForSlowPath()) {
     return Instant::Max();
   }
   Instant due = Instant::Max();

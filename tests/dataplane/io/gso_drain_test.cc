@@ -325,6 +325,19 @@ TEST_F(GsoStuckTest, NothingIsGivenUpWhileTunIsNotReadable) {
   EXPECT_EQ(queue_.PollTimeout(), At(320 * kMs));
 }
 
+// What is left is enough for TUN but not for staged packets, whose peers would wait for ever.
+TEST_F(GsoStuckTest, RoomIsMadeForStagedPacketsToo) {
+  FillBuffers(0, kBufferCount - kBuffersPerSuperPacket, V4());
+  sender_.Fail(EAGAIN);
+  Drain(0 * kMs);
+  ASSERT_TRUE(queue_.HasRoomForSuperPacket());
+  ASSERT_FALSE(producer_.Put(9999, FlowOf(1), 100, V6(), SendClass::kSlowPath));
+  EXPECT_TRUE(queue_.IsStuckCheckDue(At(250 * kMs)));
+  EXPECT_EQ(queue_.GiveUpIfStuck({true, {false, true}, false}, At(250 * kMs)), 0U) << "TUN is read";
+  EXPECT_GT(queue_.GiveUpIfStuck({false, {false, true}, true}, At(270 * kMs)), 0U);
+  EXPECT_TRUE(producer_.Put(9999, FlowOf(1), 100, V6(), SendClass::kSlowPath));
+}
+
 TEST_F(GsoStuckTest, NothingIsGivenUpWhileNoPeerOfTheOtherFamilyCarriesData) {
   BlockByV4(0 * kMs);
   EXPECT_EQ(queue_.GiveUpIfStuck({true, {true, false}}, At(3600 * seconds(1))), 0U);
