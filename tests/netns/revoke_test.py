@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Revoking: once the call has returned not one packet is forwarded; from the call to the last
 packet 100 ms at p99 of 200. A partitioned node is named, and the call exits 6. The resource's host
-cannot connect to the client from an allowed port."""
+cannot connect to the client from an allowed port, and is told so. What was revoked stays so when
+both programs are killed."""
 import os
 import pathlib
 import signal
@@ -18,7 +19,7 @@ ROUNDS = int(os.environ.get("ADIT_REVOKE_ROUNDS", "200"))
 def measure(net):
     record = net.lab.dir / "probe.txt"
     net.wiki.start("receiver", "python3", PROBE, "receive", WIKI, 9000, record)
-    net.clients[0].start("probe", "python3", PROBE, "send", WIKI, 9000, 2000, 600)
+    probe = net.clients[0].start("probe", "python3", PROBE, "send", WIKI, 9000, 2000, 600)
     wait_until("probe packets", lambda: record.stat().st_size > 0, 15)
     calls = []
     for _ in range(ROUNDS):
@@ -32,6 +33,7 @@ def measure(net):
         calls.append((began, returned, enabled))
         time.sleep(0.01)
     time.sleep(2)
+    probe.stop()
     arrivals = sorted(int(line.split()[2]) for line in record.read_text().splitlines())
     delays, late = [], 0
     for began, returned, enabled in calls:
@@ -75,6 +77,9 @@ def partitioned_node(net):
         check("gw" in result.stdout + result.stderr, "the call does not name the node")
         check("stored" in result.stdout + result.stderr, "the call does not say that it is stored")
         print("partitioned: exit 6:", (result.stdout + result.stderr).strip().replace("\n", " | "))
+        # By the usual patience the hub has given the node up: it has not answered all the same.
+        result = net.pair.ctl("peer", "create", "late", "--out", net.lab.dir / "late.conf")
+        check(result.returncode == 6, f"hung: exit {result.returncode}: {result.stdout}{result.stderr}")
     finally:
         os.kill(net.dataplane.pid, signal.SIGCONT)
     wait_until("the revocation to arrive", lambda: not net.clients[0].can_ping(WIKI), 10)
@@ -86,11 +91,31 @@ def partitioned_node(net):
     print("offline: exit 6:", (result.stdout + result.stderr).strip().replace("\n", " | "))
 
 
+def killed_with_its_hub(net):
+    """Acknowledged, then both killed at once: the data plane alone goes on refusing."""
+    net.start_gateway()
+    net.pair.ctl("policy", "enable", "all", check=True)
+    wait_until("traffic", lambda: net.clients[0].can_ping(WIKI))
+    net.pair.ctl("policy", "disable", "all", check=True)
+    net.dataplane.kill()
+    net.pair.controlplane.kill()
+    net.start_gateway(wait=False)
+
+    def pings(count):
+        return net.clients[0].run("ping", "-c", count, "-i", "0.2", "-W", "1", WIKI, check=False).stdout
+    # Said by the gateway: it is back, has a session with the client, and refuses.
+    wait_until("a refusal", lambda: "Packet filtered" in pings(1), 10)
+    answers = pings(15)
+    check(" 0 received" in answers, f"forwarded after the restart: {answers}")
+    print("both killed after the acknowledgement: the data plane alone refuses")
+
+
 def body(lab):
     net = GatewayLab(lab, allow=("udp:9000", "tcp:443", "icmp"))
     resource_cannot_connect(net)
     measure(net)
     partitioned_node(net)
+    killed_with_its_hub(net)
 
 
 main("revoke", body)
