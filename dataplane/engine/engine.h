@@ -83,8 +83,6 @@ class Engine {
   static constexpr std::size_t kHandshakesPerTurn = 8;
   // The queue has room again: packets that found none are sent.
   void FlushPending(Now now);
-  // Some are staged for want of room alone.
-  [[nodiscard]] bool IsFlushPending() const { return !flush_pending_.empty(); }
 
   // --- time
   [[nodiscard]] Instant PollTimeout() const;

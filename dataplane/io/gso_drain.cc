@@ -24,6 +24,7 @@ const DrainReport& GsoQueue::Drain(BatchSender& sender, Instant now) {
   report_.refusals.Clear();
   report_.forgotten_sources.Clear();
   no_buffers_attempts_ = 0;
+  was_slow_path_refused_ = SlowPathWaits();
   for (FamilyState& family : families_) {
     const bool has_waited = family.wait == FamilyState::Wait::kBuffers && now >= family.retry_at;
     if (!has_waited) {

@@ -39,6 +39,7 @@ packet::Reservation GsoQueue::ReserveTrain(const packet::TrainRequest& request,
       send_class == packet::SendClass::kSlowPath ? kBuffersPerSuperPacket : 0;
   const bool has_room = buffers_needed == 0 || buffers_.free_count() >= buffers_needed + reserve;
   if (!has_room) {
+    was_slow_path_refused_ |= send_class == packet::SendClass::kSlowPath;
     return {};
   }
 

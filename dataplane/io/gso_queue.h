@@ -71,11 +71,6 @@ class GsoQueue final : public packet::DatagramSink {
     return buffers_.free_count() >= kBuffersPerSuperPacket;
   }
 
-  // Whatever the slow path asks for would be granted.
-  [[nodiscard]] bool HasRoomForSlowPath() const {
-    return buffers_.free_count() >= 2 * kBuffersPerSuperPacket;
-  }
-
   // --- consumer
   // Sends what waits, until nothing does or every family that has something is suspended. No
   // reservation may be outstanding. The report is valid until the next Drain.
@@ -94,13 +89,12 @@ class GsoQueue final : public packet::DatagramSink {
     bool tun_is_readable = false;
     // By family: a peer that has its endpoint there carried data in the last 10 s.
     std::array<bool, kFamilyCount> carried_data_recently{};
-    bool staged_packets_wait = false;  // for room on the slow path
   };
   // A family that has not been writable for 250 ms while it keeps TUN, which is readable, from
-  // being read, or staged packets from being sent, and a peer of the other family carried data
-  // lately: it gives up its oldest batches, so that a dead uplink cannot stop the peers behind the
-  // live one. A family that is itself not writable for as long is not live. Returns the number of
-  // datagrams given up.
+  // being read, or the slow path from what it asked for, and a peer of the other family carried
+  // data lately, gives up its oldest batches, so that a dead uplink cannot stop the peers behind
+  // the live one. A family that is itself not writable for as long is not live. Returns the number
+  // of datagrams given up.
   std::uint32_t GiveUpIfStuck(const Underlay& underlay, Instant now);
   // A family has been unwritable for so long, and room is wanting. (Else there is no need to find
   // out who waits for it.)
@@ -168,6 +162,13 @@ class GsoQueue final : public packet::DatagramSink {
   void RemoveBatch(BatchIndex index);
 
   // gso_stuck.cc
+  // Whatever the slow path asks for would be granted.
+  [[nodiscard]] bool HasRoomForSlowPath() const {
+    return buffers_.free_count() >= 2 * kBuffersPerSuperPacket;
+  }
+  [[nodiscard]] bool SlowPathWaits() const {
+    return was_slow_path_refused_ && !HasRoomForSlowPath();
+  }
   [[nodiscard]] Instant PollStuckCheck() const;
   [[nodiscard]] bool IsWaitedFor(IpFamily family) const;
   [[nodiscard]] BatchIndex OldestOf(IpFamily family) const;
@@ -178,6 +179,7 @@ class GsoQueue final : public packet::DatagramSink {
   RefusalMemory refusals_;
   std::array<FamilyState, kFamilyCount> families_{};
   Pending pending_;
+  bool was_slow_path_refused_ = false;     // since there was room for it
   std::uint32_t no_buffers_attempts_ = 0;  // in this drain
   Instant next_stuck_check_;
   DrainReport report_;

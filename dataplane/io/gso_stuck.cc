@@ -16,8 +16,8 @@ std::uint32_t GsoQueue::GiveUpIfStuck(const Underlay& underlay, Instant now) {
   std::uint32_t given_up = 0;
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
     const std::size_t other = 1 - i;
-    const bool is_in_the_way = (underlay.tun_is_readable && !HasRoomForSuperPacket()) ||
-                               (underlay.staged_packets_wait && !HasRoomForSlowPath());
+    const bool is_in_the_way =
+        (underlay.tun_is_readable && !HasRoomForSuperPacket()) || SlowPathWaits();
     // Both unwritable: it is the host that lost its link, and waiting costs nobody anything.
     const bool other_is_live =
         underlay.carried_data_recently[other] && !is_unwritable_for_long(other);
@@ -41,7 +41,7 @@ std::uint32_t GsoQueue::GiveUpIfStuck(const Underlay& underlay, Instant now) {
 }
 
 Instant GsoQueue::PollStuckCheck() const {
-  if (HasRoomForSlowPath()) {
+  if (HasRoomForSuperPacket() && !SlowPathWaits()) {
     return Instant::Max();
   }
   Instant due = Instant::Max();

@@ -180,8 +180,7 @@ void Shard::Drain(Now now) {
     queue_.GiveUpIfStuck(
         {.tun_is_readable = is_tun_readable_,
          .carried_data_recently = {engine_.CarriedDataRecently(IpFamily::kV4, now.boot),
-                                   engine_.CarriedDataRecently(IpFamily::kV6, now.boot)},
-         .staged_packets_wait = engine_.IsFlushPending()},
+                                   engine_.CarriedDataRecently(IpFamily::kV6, now.boot)}},
         now.boot);
   }
 }
