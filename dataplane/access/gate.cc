@@ -69,10 +69,8 @@ std::optional<DropReason> Gate::Open(const FlowKey& key, const packet::IpPacket&
            : has_expired   ? DropReason::kGrantExpired
                            : DropReason::kNoGrant;
   }
-  const bool is_icmp =
-      packet.protocol == packet::kProtocolIcmp || packet.protocol == packet::kProtocolIcmpV6;
-  if (is_icmp && !packet.is_echo_request()) {
-    return DropReason::kFilterRefused;  // nothing else of ICMP opens a flow
+  if (IsOutsideFlows(packet) || packet.is_echo_reply()) {
+    return DropReason::kFilterRefused;  // of ICMP only a request opens a flow
   }
   flow = flows_.Add(key, now);
   if (flow == nullptr) {

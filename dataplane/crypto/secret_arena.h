@@ -22,9 +22,9 @@ class SecretArena {
  public:
   static constexpr std::size_t kSlotSize = 32;
 
-  // Room for `slots` keys; fixed for the life of the arena. Pages are touched (and locked) as they
-  // come into use is not an option once limits are dropped, so memory is slots * 32 bytes at most:
-  // a lock of only the part in use is extended by LockOnFault (MLOCK_ONFAULT).
+  // Room for `slots` keys of 32 bytes; fixed for the life of the arena. The lock is taken here,
+  // while limits may still be raised, for all that they allow; pages are touched, and so held in
+  // memory, as slots come into use (MLOCK_ONFAULT).
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<SecretArena>> Make(std::size_t slots);
   ~SecretArena();
   SecretArena(const SecretArena&) = delete;
@@ -35,8 +35,8 @@ class SecretArena {
   // Wipes and gives back. nullptr is allowed.
   void Free(std::uint8_t* slot);
 
-  // All of it, or the slots that are used first, as many as the limit allows.
   [[nodiscard]] bool is_locked() const { return locked_slots_ == capacity_; }
+  // Of the slots that are used first.
   [[nodiscard]] std::size_t locked_slots() const { return locked_slots_; }
   [[nodiscard]] int lock_error() const { return lock_error_; }  // errno, 0 when all is locked
   [[nodiscard]] std::size_t slots_in_use() const { return in_use_; }

@@ -182,7 +182,7 @@ bool Engine::SendKeepalive(PeerState& peer, Now now) {
                                       path, SendClass::kSlowPath);
   if (!reservation.granted()) {
     Drop(DropReason::kSlowPathNoRoom);
-    return true;  // on a choked uplink it would come late anyway
+    return true;  // there is a session: no handshake would make room
   }
   std::uint8_t* out = reservation.bytes.data();
   wireguard::WriteTransportHeader(out, session->remote_index, *counter);

@@ -93,6 +93,13 @@ def check_full_store(d):
     d.restart_controlplane()
     check(d.names() == {"wiki", *d.acknowledged}, f"after a kill: {d.names()}")
     check(d.create(100).returncode == 1, "a change on a disk that is still full")
+    # A gateway that says something new of itself, which cannot be stored, is let in all the same.
+    d.net.gateway_flags = ("--mtu", "1300")
+    d.restart_gateway()
+    wait_until("the gateway on a full store", lambda: d.pair.node("gw")["state"] == "CONNECTED")
+    d.net.gateway_flags = ()
+    d.restart_gateway()
+    wait_until("the ping", d.reaches_wiki)
     free(d.store)
     check(d.create(100).returncode == 0, "a change on a disk with space again")
     d.restart_controlplane()

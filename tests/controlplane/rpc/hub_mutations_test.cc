@@ -50,6 +50,17 @@ class HubMutationsTest : public HubFixture {
     MustCreateResource("wiki", "10.1.0.10");
     MustCreatePolicy("all", "alice", "wiki");
   }
+
+  // A call that is stored and waits for a data plane that says nothing any more.
+  std::future<admin::v1::PeerMutation> CreateAgainstSilence(FakeDataplane& dataplane) {
+    EXPECT_TRUE(NodeBecomes(
+        "gw", [](const auto& node) { return node.current_revision() == node.applied_revision(); }));
+    dataplane.FallSilent();
+    auto waits = std::async(std::launch::async, [this] { return MustCreatePeer("alice", 'a'); });
+    EXPECT_TRUE(NodeBecomes(
+        "gw", [](const auto& node) { return node.current_revision() > node.applied_revision(); }));
+    return waits;
+  }
 };
 
 TEST_F(HubMutationsTest, AChangeIsAcknowledgedByTheNodeItConcerns) {
@@ -122,12 +133,7 @@ TEST_F(HubMutationsTest, ANodeThatDoesNotAnswerInTimeIsNamed) {
 
 TEST_F(HubMutationsTest, ANodeThatGoesAwayMeanwhileHasNotAnswered) {
   auto dataplane = Connect();
-  ASSERT_TRUE(NodeBecomes(
-      "gw", [](const auto& node) { return node.current_revision() == node.applied_revision(); }));
-  dataplane->FallSilent();
-  auto waits = std::async(std::launch::async, [&] { return MustCreatePeer("alice", 'a'); });
-  ASSERT_TRUE(NodeBecomes(
-      "gw", [](const auto& node) { return node.current_revision() > node.applied_revision(); }));
+  auto waits = CreateAgainstSilence(*dataplane);
   dataplane.reset();
   EXPECT_EQ(waits.get().result().nodes(0).state(), NodeOutcome::NO_ANSWER);
 }
@@ -272,12 +278,7 @@ TEST_F(HubMutationsTest, ChangesMadeWhileOneIsUnderWayAllArrive) {
 
 TEST_F(HubMutationsTest, StoppingAnswersWhoWaits) {
   const auto dataplane = Connect();
-  ASSERT_TRUE(NodeBecomes(
-      "gw", [](const auto& node) { return node.current_revision() == node.applied_revision(); }));
-  dataplane->FallSilent();
-  auto waits = std::async(std::launch::async, [&] { return MustCreatePeer("alice", 'a'); });
-  ASSERT_TRUE(NodeBecomes(
-      "gw", [](const auto& node) { return node.current_revision() > node.applied_revision(); }));
+  auto waits = CreateAgainstSilence(*dataplane);
   servers_->Stop();
   EXPECT_EQ(waits.get().result().nodes(0).state(), NodeOutcome::NO_ANSWER);
 }

@@ -32,6 +32,7 @@ class FakeEnforcer final : public Enforcer {
     const std::lock_guard lock(mutex_);
     host = config;
     ++host_applied;
+    resources_at_host = resources.size();
   }
   bool Apply(const engine::Update& update) override {
     const std::lock_guard lock(mutex_);
@@ -117,6 +118,7 @@ class FakeEnforcer final : public Enforcer {
   bool has_room = true;
   int applied = 0;
   int host_applied = 0;
+  std::size_t resources_at_host = 0;  // that were in force when the host was set up last
   HostConfig host;
   std::map<PublicKey, PeerState> peers;
   std::map<std::string, access::ResourceConfig> resources;

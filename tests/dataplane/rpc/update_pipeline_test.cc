@@ -159,6 +159,19 @@ TEST_F(UpdatePipelineTest, SetsTheHostUpOnlyWhenItDiffers) {
   EXPECT_EQ(enforcer_->host_applied, before + 1);
 }
 
+TEST_F(UpdatePipelineTest, WhatIsTakenAwayDoesNotWaitForTheHost) {
+  Begin();
+  ASSERT_EQ(enforcer_->resources_at_host, 0U) << "what is granted does";
+  const int before = enforcer_->host_applied;
+  const std::vector<ObjectId> removals = {IdOf(Resource("wiki", {"10.77.1.10/32"})),
+                                          IdOf(Grant(1, "wiki", {}))};
+  ASSERT_TRUE(pipeline_->Handle(DeltaOf(view_, 1, 2, removals, {Resource("b", {"10.0.0.0/24"})}))
+                  .has_ack());
+  EXPECT_EQ(enforcer_->host_applied, before + 1);
+  EXPECT_EQ(enforcer_->resources_at_host, 0U) << "wiki is gone, b is yet to come";
+  EXPECT_EQ(enforcer_->resources.size(), 1U);
+}
+
 TEST_F(UpdatePipelineTest, TellsThatAKeyFoundNoRoom) {
   enforcer_->has_room = false;
   Begin();

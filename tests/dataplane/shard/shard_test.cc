@@ -92,6 +92,30 @@ TEST_F(ShardTest, WaitsForASocketThatIsNotWritableAndLosesNothing) {
   }));
 }
 
+TEST_F(ShardTest, WhatWaitsForARemovedPeerNeverLeaves) {
+  Connect();
+  Exchange();
+  client_.kernel.sends_refused = 1'000'000;
+  client_.kernel.Inject(Packet(kForth));
+  ASSERT_TRUE(
+      client_.Sees([](const ShardCounters& counters) { return counters.gso.suspends[0] != 0; }));
+  engine::PeerPatch gone;
+  gone.public_key = server_.public_key();
+  gone.remove = true;
+  ASSERT_TRUE(client_->Call(
+      [&](engine::Engine& engine, Now now) { EXPECT_TRUE(engine.ApplyPatch(gone, now)); }));
+  EXPECT_TRUE(client_.SeesDrop(DropReason::kPeerRemoved));
+  client_.kernel.sends_refused = 0;
+
+  // The first that the server sees is what was sent after the peer came again.
+  server_.clock.Advance(seconds(1));
+  client_.clock.Advance(seconds(1));
+  client_.AddPeer(server_, "10.0.0.2/32", "127.0.0.1");
+  const Bytes later = Packet(kForth, 77);
+  client_.kernel.Inject(later);
+  EXPECT_EQ(server_.kernel.Next(), later);
+}
+
 TEST_F(ShardTest, DropsItsOwnDatagramsFromTun) {
   Connect();
   Exchange();
