@@ -4,10 +4,13 @@ changes nothing and says why, nothing is given that a policy took away, and no d
 overwritten."""
 import os
 import pathlib
+import socket
 import sqlite3
 
 from gateway_lab import WIKI, GatewayLab
 from lab import CONTROLPLANE_UID, DATAPLANE_UID, check, main, refused, wait_until
+
+CLIENT = "203.0.113.3"
 
 
 def fill(disk):
@@ -93,7 +96,10 @@ def check_full_store(d):
     d.restart_controlplane()
     check(d.names() == {"wiki", *d.acknowledged}, f"after a kill: {d.names()}")
     check(d.create(100).returncode == 1, "a change on a disk that is still full")
-    # A gateway that says something new of itself, which cannot be stored, is let in all the same.
+    # A gateway that says something new of itself, which cannot be stored, is let in all the same. Where
+    # its client is, it writes down within a second.
+    wait_until("the client's endpoint on disk",
+               lambda: socket.inet_aton(CLIENT) in (d.state / "peers").read_bytes())
     d.net.gateway_flags = ("--mtu", "1300")
     d.restart_gateway()
     wait_until("the gateway on a full store", lambda: d.pair.node("gw")["state"] == "CONNECTED")
