@@ -55,16 +55,17 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open(const DeviceOptions& option
   LogLimitations(sockets.limitations());
   ASSIGN_OR_RETURN(
       device->shard_,
-      shard::Shard::Make(
-          {.syscalls = device->syscalls_,
-           .clock = device->clock_,
-           .random = device->random_,
-           .arena = *device->arena_,
-           .handshake_load = device->handshake_load_,
-           .aead = std::move(aead),
-           .tun = std::move(tun),
-           .sockets = std::move(sockets)},
-          {.engine = {.enforce_access = options.enforce_access, .mtu = options.mtu}, .udp = udp}));
+      shard::Shard::Make({.syscalls = device->syscalls_,
+                          .clock = device->clock_,
+                          .random = device->random_,
+                          .arena = *device->arena_,
+                          .handshake_load = device->handshake_load_,
+                          .aead = std::move(aead),
+                          .tun = std::move(tun),
+                          .sockets = std::move(sockets)},
+                         {.engine = {.enforce_access = options.enforce_access, .mtu = options.mtu},
+                          .udp = udp,
+                          .ends_with_interface = options.ends_with_interface}));
   LOG_INFO("{}: UDP port {}, cipher {}", options.tun_name, device->shard_->listen_port(),
            aead_name);
   return device;

@@ -20,8 +20,9 @@ namespace adit::app {
 struct DeviceOptions {
   std::string tun_name;
   bool is_tun_persistent = true;
-  bool enforce_access = true;  // off: allowed-IPs are the only policy
-  std::uint32_t mtu = 1280;    // what the engine starts with; the interface's is set by the caller
+  bool ends_with_interface = false;  // see ShardOptions
+  bool enforce_access = true;        // off: allowed-IPs are the only policy
+  std::uint32_t mtu = 1280;  // what the engine starts with; the interface's is set by the caller
   std::uint16_t listen_port = 0;
   std::string aead = "auto";
   io::OffloadSwitch tun_offload = io::OffloadSwitch::kAuto;

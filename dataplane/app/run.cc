@@ -1,12 +1,10 @@
 #include "dataplane/app/run.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -44,6 +42,8 @@ constexpr const char* kProgram = "adit-dataplane";
 constexpr const char* kHostRecordName = "host-settings";
 // The host's routes may change all the time; what follows from them need not.
 constexpr Duration kReevaluateInterval = seconds(1);
+// Whoever deletes the interface over and over means it.
+constexpr int kRemakeAttempts = 8;
 // Nobody tells when what keeps traffic from passing was cured, a setting or another's firewall.
 constexpr Duration kLookForCureInterval = seconds(5);
 
@@ -60,10 +60,6 @@ class Runner {
     ASSIGN_OR_RETURN(const RunAccounts accounts, ResolveAccounts(flags_));
     RETURN_IF_ERROR(host::TakeNetAdmin());
     ASSIGN_OR_RETURN(stop_signals_, StopSignals::Make());
-    ended_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!ended_.is_open()) {
-      return ErrnoStatus(errno, "make an eventfd");
-    }
     if (geteuid() == 0) {
       RETURN_IF_ERROR(
           state::StateDirectory::Prepare(flags_.state_dir, accounts.own->uid, accounts.own->gid));
@@ -82,13 +78,11 @@ class Runner {
     return status;
   }
 
-  // Until a signal or the interface's end. The exit code.
+  // Until a signal, or an interface that is gone for good. The exit code.
   int Run(config::Parser& parser) {
     enforcer_->SetRunning();
     std::thread packets([this] {
-      if (device_->shard().Run() == shard::Shard::End::kInterfaceGone) {
-        NoteEnded();
-      }
+      (void)device_->shard().Run();
       enforcer_->SetEnded();
     });
     std::thread service;
@@ -112,7 +106,7 @@ class Runner {
       LOG_ERROR("{}", MessageOf(removed));
       return 1;
     }
-    return is_interface_gone_ ? 1 : 0;
+    return has_failed_ ? 1 : 0;
   }
 
  private:
@@ -214,27 +208,14 @@ class Runner {
     return interface->Remove();
   }
 
-  // From the packets' thread.
-  void NoteEnded() {
-    is_interface_gone_.store(true);
-    const std::uint64_t one = 1;
-    (void)!write(ended_.get(), &one, sizeof(one));
-  }
-
   // Waits for one thing and deals with it. True: it is over.
   bool Watch(config::Parser& parser) {
-    std::array<pollfd, 3> polls = {pollfd{ended_.get(), POLLIN, 0},
-                                   pollfd{stop_signals_->fd(), POLLIN, 0},
+    std::array<pollfd, 2> polls = {pollfd{stop_signals_->fd(), POLLIN, 0},
                                    pollfd{monitor_->fd(), POLLIN, 0}};
     if (poll(polls.data(), polls.size(), MillisecondsToReevaluation()) < 0) {
       return errno != EINTR;
     }
-    ReevaluateIfDue();
     if (polls[0].revents != 0) {
-      LOG_ERROR("ending: somebody deleted {}", flags_.tun_name);
-      return true;
-    }
-    if (polls[1].revents != 0) {
       const int signal = stop_signals_->Take();
       if (signal == SIGTERM || signal == SIGINT) {
         LOG_INFO("ending: signal {}", signal);
@@ -244,10 +225,13 @@ class Runner {
         Reload(parser);
       }
     }
-    if (polls[2].revents != 0) {
+    if (polls[1].revents != 0) {
       FollowHost();
     }
-    return false;
+    if (!has_failed_) {
+      ReevaluateIfDue();
+    }
+    return has_failed_;
   }
 
   void Reload(config::Parser& parser) {
@@ -275,11 +259,40 @@ class Runner {
       LOG_ERROR("following the host's addresses and routes: {}", MessageOf(changes.status()));
       return;
     }
+    if (!monitor_->interface().exists) {
+      RemakeInterface();
+      return;
+    }
     TellShard(*changes, monitor_->interface(), device_->shard());
     if (changes->addresses_changed || changes->routes_changed) {
       needs_reevaluation_ = true;
       ReevaluateIfDue();
     }
+  }
+
+  // Keys, peers, grants and sessions are what they were.
+  void RemakeInterface() {
+    absl::Status status;
+    // It may be deleted again before it is watched again.
+    for (int i = 0; i < kRemakeAttempts && (i == 0 || absl::IsNotFound(status)); ++i) {
+      status = enforcer_->RemakeInterface();
+      if (status.ok()) {
+        auto monitor = host::RouteMonitor::Open(flags_.tun_name);
+        status = monitor.status();
+        if (monitor.ok()) {
+          monitor_ = std::move(*monitor);
+        }
+      }
+    }
+    if (!status.ok()) {
+      LOG_ERROR("ending: somebody deleted {}, and it cannot be made again: {}", flags_.tun_name,
+                MessageOf(status));
+      has_failed_ = true;
+      return;
+    }
+    LOG_WARN("somebody deleted {}: it was made again, as it was", flags_.tun_name);
+    TellShard({.interface_changed = true, .addresses_changed = true, .routes_changed = true},
+              monitor_->interface(), device_->shard());
   }
 
   [[nodiscard]] int MillisecondsToReevaluation() const {
@@ -304,8 +317,7 @@ class Runner {
 
   const RunFlags& flags_;  // Reload changes what is reloadable
   std::optional<StopSignals> stop_signals_;
-  UniqueFd ended_;
-  std::atomic<bool> is_interface_gone_{false};
+  bool has_failed_ = false;
   std::unique_ptr<Device> device_;
   std::unique_ptr<state::StateDirectory> directory_;
   std::unique_ptr<RunEnforcer> enforcer_;

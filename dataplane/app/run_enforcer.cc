@@ -90,6 +90,13 @@ bool RunEnforcer::has_problems() {
   return !problems_.empty();
 }
 
+absl::Status RunEnforcer::RemakeInterface() {
+  const MutexLock lock(mutex_);
+  RETURN_IF_ERROR(shard_.ReattachTun());
+  NoteApplied(host_.AdoptInterface());
+  return absl::OkStatus();
+}
+
 absl::Status RunEnforcer::RemoveFromHost() {
   const MutexLock lock(mutex_);
   return host_.Remove();
@@ -122,7 +129,10 @@ void RunEnforcer::ApplyHost(const rpc::HostConfig& config) {
   }
   const MutexLock lock(mutex_);
   has_applied_host_ = true;
-  const absl::Status applied = host_.Apply(wanted);
+  NoteApplied(host_.Apply(wanted));
+}
+
+void RunEnforcer::NoteApplied(const absl::Status& applied) {
   interface_problem_.reset();
   if (!applied.ok()) {
     interface_problem_ = rpc::HostProblem{"interface " + shard_.tun().name(), MessageOf(applied)};

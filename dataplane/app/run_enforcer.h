@@ -39,6 +39,8 @@ class RunEnforcer final : public rpc::Enforcer {
   // cured.
   void Reevaluate();
   [[nodiscard]] bool has_problems();
+  // Somebody deleted the interface: makes it again, as it was. An error: nothing can pass any more.
+  [[nodiscard]] absl::Status RemakeInterface();
   // Takes back what was done to the host, the interface included.
   [[nodiscard]] absl::Status RemoveFromHost();
 
@@ -55,6 +57,7 @@ class RunEnforcer final : public rpc::Enforcer {
  private:
   // Runs the task where the engine may be used.
   void WithEngine(const shard::Task& task);
+  void NoteApplied(const absl::Status& applied) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PublishProblems() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   shard::Shard& shard_;

@@ -85,6 +85,7 @@ class Standalone {
     ASSIGN_OR_RETURN(standalone->device_,
                      Device::Open({.tun_name = options.interface,
                                    .is_tun_persistent = false,
+                                   .ends_with_interface = true,
                                    .enforce_access = false,
                                    .mtu = options.mtu.value_or(kDefaultMtu),
                                    .aead = options.aead,

@@ -73,6 +73,15 @@ absl::Status HostSetup::Apply(const WantedHost& wanted) {
   return interface_.Apply(config);
 }
 
+absl::Status HostSetup::AdoptInterface() {
+  ASSIGN_OR_RETURN(interface_, InterfaceSetup::Open(tun_name_));
+  if (gateway_) {
+    ASSIGN_OR_RETURN(gateway_->masquerade, Masquerade::Open(tun_name_));
+    gateway_->forwarding.ForgetRoutes();
+  }
+  return Apply(WantedHost(wanted_));
+}
+
 // Containers often have IPv6 switched off; the TUN is ours to switch on.
 std::optional<HostProblem> HostSetup::Ipv6Problem() const {
   if (mtu_ < kLeastIpv6Mtu) {

@@ -46,6 +46,10 @@ class HostSetup {
   // itself could not be set up; everything less is in problems(). The interface comes last up.
   [[nodiscard]] absl::Status Apply(const WantedHost& wanted);
 
+  // Somebody deleted the TUN, and there is another of its name: sets that up as the last one was.
+  // Errors as Apply's.
+  [[nodiscard]] absl::Status AdoptInterface();
+
   // After RouteMonitor saw routes or addresses change: finds egress interfaces and foreign chains
   // anew for what was last applied, and sets the nft table again. True when problems() changed. A
   // few milliseconds: a host whose routes change all the time wants this at most once a second.

@@ -63,6 +63,10 @@ absl::Status AttachError(int error, const std::string& name) {
     case EPERM:
       return ErrnoStatusWithRemedy(
           error, what, "needs CAP_NET_ADMIN: start as root, or add NET_ADMIN to the container");
+    case EEXIST:
+      return ErrnoStatusWithRemedy(error, what,
+                                   "somebody moved it to another network namespace: move it back, "
+                                   "and do not move it while the process runs");
     case EINVAL:
       return ErrnoStatusWithRemedy(error, what,
                                    fmt::format("an interface of that name exists and is no TUN "
@@ -83,42 +87,57 @@ absl::StatusOr<TunDevice> TunDevice::Open(Syscalls& syscalls, const TunOptions& 
                     "white space",
                     options.name, IFNAMSIZ - 1));
   }
-  TunDevice device(syscalls);
-  RETURN_IF_ERROR(device.Attach(options.name));
-  RETURN_IF_ERROR(device.NegotiateOffloads(options.offload));
-  RETURN_IF_ERROR(device.ConfigureLink(options.transmit_queue_length));
-  RETURN_IF_ERROR(device.SetPersistent(options.is_persistent));
+  TunDevice device(syscalls, options);
+  RETURN_IF_ERROR(device.OpenFile());
+  RETURN_IF_ERROR(device.Attach());
   return device;
 }
 
-absl::Status TunDevice::Attach(const std::string& name) {
+absl::Status TunDevice::Reattach() {
+  const TunOffloads before = offloads_;
+  limitations_.clear();
+  RETURN_IF_ERROR(Attach());
+  // Whoever writes to it merges what the first one took.
+  return offloads_ == before
+             ? absl::OkStatus()
+             : FailedPrecondition(name() + ": the kernel does not grant the offloads it did");
+}
+
+absl::Status TunDevice::OpenFile() {
   const int fd = syscalls_->Open(kTunPath, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) {
     return OpenError(-fd);
   }
   fd_.Reset(fd);
+  return absl::OkStatus();
+}
 
+absl::Status TunDevice::Attach() {
   ifreq request{};
-  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  name().copy(request.ifr_name, IFNAMSIZ - 1);
   // Never IFF_MULTI_QUEUE: a second process could attach, and take half of the packets.
   request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
-  const int attached = syscalls_->Ioctl(fd, TUNSETIFF, &request);
+  const int attached = syscalls_->Ioctl(fd_.get(), TUNSETIFF, &request);
   if (attached < 0) {
-    return AttachError(-attached, name);
+    return AttachError(-attached, name());
   }
-  name_ = name;
 
   // A persistent interface may remember another size from another program.
   int header_size = kVirtioHeaderSize;
-  const int sized = syscalls_->Ioctl(fd, TUNSETVNETHDRSZ, &header_size);
-  return ErrnoStatus(-sized, fmt::format("set the virtio header size of {}", name));
+  const int sized = syscalls_->Ioctl(fd_.get(), TUNSETVNETHDRSZ, &header_size);
+  RETURN_IF_ERROR(ErrnoStatus(-sized, fmt::format("set the virtio header size of {}", name())));
+  RETURN_IF_ERROR(NegotiateOffloads());
+  RETURN_IF_ERROR(ConfigureLink());
+  return SetPersistent(options_.is_persistent);
 }
 
-absl::Status TunDevice::NegotiateOffloads(OffloadSwitch wanted) {
+absl::Status TunDevice::NegotiateOffloads() {
+  const OffloadSwitch wanted = options_.offload;
+  offloads_ = {};
   const auto try_offloads = [this](unsigned long flags) {
     return -syscalls_->IoctlValue(fd_.get(), TUNSETOFFLOAD, flags);
   };
-  const std::string what = fmt::format("set the offloads of {}", name_);
+  const std::string what = fmt::format("set the offloads of {}", name());
   if (wanted != OffloadSwitch::kOff) {
     if (try_offloads(kAllOffloads) == 0) {
       offloads_ = {.tcp = true, .udp = true};
@@ -136,38 +155,39 @@ absl::Status TunDevice::NegotiateOffloads(OffloadSwitch wanted) {
       limitations_.push_back(
           fmt::format("{}: the kernel has no UDP segmentation on TUN (Linux 6.2 has): UDP costs "
                       "more CPU",
-                      name_));
+                      name()));
       return absl::OkStatus();
     }
     limitations_.push_back(
         fmt::format("{}: the kernel refused the offloads ({}): packets cross one by one, at "
                     "several times the CPU",
-                    name_, MessageOf(ErrnoStatus(error, "TUNSETOFFLOAD"))));
+                    name(), MessageOf(ErrnoStatus(error, "TUNSETOFFLOAD"))));
   }
   // A persistent interface keeps those of its last owner.
   return ErrnoStatus(try_offloads(0), what);
 }
 
-absl::Status TunDevice::ConfigureLink(std::uint32_t transmit_queue_length) {
+absl::Status TunDevice::ConfigureLink() {
   ASSIGN_OR_RETURN(LinkLimits limits, LinkLimits::Open(*syscalls_));
-  ASSIGN_OR_RETURN(index_, limits.IndexOf(name_));
+  ASSIGN_OR_RETURN(index_, limits.IndexOf(name()));
   if (const absl::Status status = limits.SetGsoMaxSegments(index_, packet::kMaxSegments);
       !status.ok()) {
     limitations_.push_back(fmt::format(
         "{}: {}: a super-packet of more than {} segments is dropped instead of cut by the kernel",
-        name_, MessageOf(status), packet::kMaxSegments));
+        name(), MessageOf(status), packet::kMaxSegments));
   }
-  if (const absl::Status status = limits.SetTransmitQueueLength(index_, transmit_queue_length);
+  if (const absl::Status status =
+          limits.SetTransmitQueueLength(index_, options_.transmit_queue_length);
       !status.ok()) {
     limitations_.push_back(
-        fmt::format("{}: {}: bursts of more packets are lost", name_, MessageOf(status)));
+        fmt::format("{}: {}: bursts of more packets are lost", name(), MessageOf(status)));
   }
   return absl::OkStatus();
 }
 
 absl::Status TunDevice::SetPersistent(bool is_persistent) {
   const int result = syscalls_->IoctlValue(fd_.get(), TUNSETPERSIST, is_persistent ? 1 : 0);
-  return ErrnoStatus(-result, fmt::format("make {} {}", name_,
+  return ErrnoStatus(-result, fmt::format("make {} {}", name(),
                                           is_persistent ? "persistent" : "end with the process"));
 }
 

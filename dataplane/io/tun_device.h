@@ -39,9 +39,14 @@ class TunDevice {
   [[nodiscard]] static absl::StatusOr<TunDevice> Open(Syscalls& syscalls,
                                                       const TunOptions& options);
 
+  // Somebody deleted the interface: makes it again, as it was, behind the same descriptor, so that
+  // whoever reads, writes or polls it goes on. Errors as Open's; EEXIST when it is not deleted but
+  // in another network namespace.
+  [[nodiscard]] absl::Status Reattach();
+
   // Non-blocking. Readable: a packet waits. An error event: the interface was deleted.
   [[nodiscard]] int fd() const { return fd_.get(); }
-  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& name() const { return options_.name; }
   [[nodiscard]] std::uint32_t index() const { return index_; }
   [[nodiscard]] const TunOffloads& offloads() const { return offloads_; }
   // What the kernel did not grant and what it costs, a sentence each, to be logged once.
@@ -51,14 +56,16 @@ class TunDevice {
   [[nodiscard]] absl::Status SetPersistent(bool is_persistent);
 
  private:
-  explicit TunDevice(Syscalls& syscalls) : syscalls_(&syscalls) {}
-  absl::Status Attach(const std::string& name);
-  absl::Status NegotiateOffloads(OffloadSwitch wanted);
-  absl::Status ConfigureLink(std::uint32_t transmit_queue_length);
+  TunDevice(Syscalls& syscalls, const TunOptions& options)
+      : syscalls_(&syscalls), options_(options) {}
+  absl::Status OpenFile();
+  absl::Status Attach();
+  absl::Status NegotiateOffloads();
+  absl::Status ConfigureLink();
 
   Syscalls* syscalls_;
+  TunOptions options_;
   UniqueFd fd_;
-  std::string name_;
   std::uint32_t index_ = 0;
   TunOffloads offloads_;
   std::vector<std::string> limitations_;

@@ -16,7 +16,7 @@ struct TunRead {
     kPacket,   // `packet` is set
     kEmpty,    // nothing waits: poll
     kDropped,  // a header that makes no sense, counted: read on
-    kFailed,   // `error`: EBADFD or EIO mean that the interface was deleted
+    kFailed,   // `error`: EBADFD means that the interface was deleted
   };
   Outcome outcome = Outcome::kEmpty;
   packet::SuperPacket packet;  // borrowed from the reader until its next Read

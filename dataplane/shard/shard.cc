@@ -24,6 +24,9 @@ constexpr std::uint32_t kUdpTag = 2;
 constexpr std::size_t kTunBytesPerTurn = 2 * packet::kMaxSuperPacketSize;
 constexpr int kTunReadsPerTurn = 64;
 
+// Between a read of TUN that failed (no memory) and the next.
+constexpr Duration kTunRetry = milliseconds(10);
+
 // The steps between two looks at a socket that is not writable while the last data leaves.
 constexpr Duration kFlushStep = milliseconds(1);
 
@@ -49,6 +52,7 @@ Shard::Shard(ShardParts parts, const ShardOptions& options, std::unique_ptr<Mail
       sockets_(std::move(parts.sockets)),
       udp_options_(options.udp),
       number_(options.engine.shard),
+      ends_with_interface_(options.ends_with_interface),
       tun_reader_(syscalls_, tun_.fd()),
       tun_writer_(syscalls_, tun_.fd(), tun_.offloads()),
       udp_receiver_(syscalls_),
@@ -117,6 +121,10 @@ void Shard::RunTasks(Now now) {
 }
 
 void Shard::ReadTun(Now now) {
+  if (now.boot >= tun_retry_at_) {
+    tun_retry_at_ = Instant::Max();
+    is_tun_readable_ = true;
+  }
   std::size_t bytes = 0;
   for (int i = 0; i < kTunReadsPerTurn && bytes < kTunBytesPerTurn; ++i) {
     if (!is_tun_readable_ || !queue_.HasRoomForSuperPacket()) {
@@ -131,8 +139,12 @@ void Shard::ReadTun(Now now) {
       case io::TunRead::Outcome::kDropped:
         break;
       case io::TunRead::Outcome::kFailed:
-        is_interface_gone_ = read.error == EBADFD || read.error == EIO;
         is_tun_readable_ = false;
+        if (read.error == EBADFD) {
+          is_interface_gone_ = ends_with_interface_;
+        } else {
+          tun_retry_at_ = now.boot + kTunRetry;
+        }
         break;
       case io::TunRead::Outcome::kEmpty:
         is_tun_readable_ = false;
@@ -186,7 +198,7 @@ void Shard::Drain(Now now) {
 }
 
 void Shard::Sleep(bool has_more_handshakes, Now now) {
-  Instant wake_at = std::min(engine_.PollTimeout(), queue_.PollTimeout());
+  Instant wake_at = std::min({engine_.PollTimeout(), queue_.PollTimeout(), tun_retry_at_});
   if (now.boot >= next_publish_) {
     Publish(now.boot);
   } else {
@@ -207,7 +219,8 @@ void Shard::WaitForEvents(Duration timeout) {
       has_mail_ = true;
     } else if (tag == kTunTag) {
       is_tun_readable_ = true;
-      is_interface_gone_ = is_interface_gone_ || (event.events & EPOLLERR) != 0;
+      const bool is_deleted = (event.events & EPOLLERR) != 0;
+      is_interface_gone_ = is_interface_gone_ || (is_deleted && ends_with_interface_);
     } else {
       const std::size_t index = tag - kUdpTag;
       is_udp_readable_[index] = (event.events & ~std::uint32_t{EPOLLOUT}) != 0;

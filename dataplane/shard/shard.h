@@ -42,6 +42,9 @@ struct ShardOptions {
   // How the sockets were opened, and how others will be: port and mark change with SetListenPort
   // and SetFirewallMark.
   io::UdpOptions udp;
+  // Run ends when somebody deletes the TUN interface. Else it goes on without: what is for the TUN
+  // is dropped and counted, and sessions stay, until ReattachTun.
+  bool ends_with_interface = true;
 };
 
 // One thread's worth of data plane: a TUN, a UDP socket per family, a GSO queue, an engine, and the
@@ -64,7 +67,7 @@ class Shard {
 
   enum class End : std::uint8_t {
     kStopped,        // RequestStop
-    kInterfaceGone,  // somebody deleted the TUN interface
+    kInterfaceGone,  // somebody deleted the TUN interface, and ends_with_interface
   };
   // Moves packets until the end; then sends what waits (at most kFlushLimit), erases all keys and
   // refuses tasks. Once. The thread is named "shard N".
@@ -87,6 +90,10 @@ class Shard {
   [[nodiscard]] std::uint16_t listen_port() const { return listen_port_.load(); }
   [[nodiscard]] absl::Status SetFirewallMark(std::uint32_t mark);
   [[nodiscard]] std::uint32_t firewall_mark() const { return firewall_mark_.load(); }
+
+  // After somebody deleted the interface: makes it again (TunDevice::Reattach), for the caller to
+  // set up.
+  [[nodiscard]] absl::Status ReattachTun();
 
   // How the interface is. Down: sessions end, nothing is sent, what arrives is dropped.
   void SetLink(bool is_up, std::uint32_t mtu, const std::vector<IpAddress>& own_addresses);
@@ -122,6 +129,7 @@ class Shard {
   io::UdpSockets sockets_;
   io::UdpOptions udp_options_;
   const unsigned number_;
+  const bool ends_with_interface_;
 
   io::GsoQueue queue_;
   io::TunReader tun_reader_;
@@ -138,6 +146,8 @@ class Shard {
   // Edge-triggered: stays true until a read finds the TUN empty, so that it is known while TUN is
   // not read for want of room.
   bool is_tun_readable_ = true;
+  // A read failed for want of something: there may be no edge before the next one.
+  Instant tun_retry_at_ = Instant::Max();
   bool has_mail_ = false;
   std::array<bool, io::kFamilyCount> is_udp_readable_{};
   std::array<bool, io::kFamilyCount> awaits_writable_{};

@@ -112,6 +112,15 @@ absl::Status Shard::SetFirewallMark(std::uint32_t mark) {
   return has_run ? status : Unavailable("set the firewall mark: the device is stopping");
 }
 
+absl::Status Shard::ReattachTun() {
+  absl::Status status;
+  const bool has_run = Call([&](engine::Engine&, Now) {
+    status = tun_.Reattach();
+    is_tun_readable_ = true;
+  });
+  return has_run ? status : Unavailable("make the interface again: the device is stopping");
+}
+
 void Shard::SetLink(bool is_up, std::uint32_t mtu, const std::vector<IpAddress>& own_addresses) {
   (void)Call([&](engine::Engine& engine, Now now) {
     engine.SetMtu(mtu);

@@ -53,6 +53,23 @@ TEST_F(TunDeviceTest, InterfaceThatEndsWithTheProcessIsSaidToBeSo) {
   EXPECT_EQ(ErrnoOf(device->SetPersistent(false)), EBADFD);
 }
 
+TEST_F(TunDeviceTest, DeletedInterfaceIsMadeAgainBehindTheSameDescriptor) {
+  auto device = Open();
+  ASSERT_TRUE(device.ok()) << ErrorOf(device);
+  const int fd = device->fd();
+  std::vector<std::string> calls = std::exchange(kernel_.calls, {});
+  EXPECT_TRUE(device->Reattach().ok());
+  calls.erase(calls.begin());  // "open"
+  EXPECT_EQ(kernel_.calls, calls);
+  EXPECT_EQ(device->fd(), fd);
+
+  kernel_.Fail("ioctl TUNSETIFF", EBUSY);
+  EXPECT_EQ(ErrnoOf(device->Reattach()), EBUSY);
+  kernel_.Fail("ioctl TUNSETOFFLOAD 0x67", EINVAL);
+  EXPECT_EQ(device->Reattach().code(), absl::StatusCode::kFailedPrecondition)
+      << "packets are merged that would not cross";
+}
+
 TEST_F(TunDeviceTest, NamesThatNoInterfaceMayHaveAreRefusedBeforeAnyCall) {
   for (const char* name : {"", "sixteen-letters-", "a/b", "a:b", "tun%d", "a b", ".", ".."}) {
     const auto device = TunDevice::Open(kernel_, {.name = name});
@@ -79,6 +96,7 @@ TEST_F(TunDeviceTest, EveryRefusalNamesItsRemedy) {
       {"ioctl TUNSETIFF", EPERM, "CAP_NET_ADMIN"},
       {"ioctl TUNSETIFF", EINVAL, "ip link delete adit0"},
       {"ioctl TUNSETIFF", ENOMEM, "adit0"},
+      {"ioctl TUNSETIFF", EEXIST, "another network namespace"},
       {"ioctl TUNSETVNETHDRSZ", EINVAL, "virtio header size of adit0"},
       {"socket AF_NETLINK", EAFNOSUPPORT, "rtnetlink"},
       {"ioctl SIOCGIFINDEX", ENODEV, "adit0"},

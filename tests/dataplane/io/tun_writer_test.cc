@@ -296,7 +296,7 @@ TEST(TunWriterSwitches, WhatTheKernelDoesNotTakeIsNotMerged) {
 }
 
 TEST_F(TunWriterTest, RefusedPacketsAreLostAndCountedByErrno) {
-  for (const int error : {EIO, ENOBUFS, ENOMEM, EAGAIN, EBADFD, EFAULT}) {
+  for (const int error : {EIO, ENOBUFS, ENOSPC, ENOMEM, EAGAIN, EBADFD, EFAULT}) {
     const std::uint64_t before = writer_.counters().packets_lost;
     kernel_.Fail("write", error, 2);
     Flow flow = Flow::Tcp();

@@ -52,8 +52,12 @@ class PipeTun final : public io::Syscalls {
     is_deleted_ = true;
     Inject({});
   }
-  // So many sends find the socket full.
+  // So many sends are refused: the socket is full, or what the test says.
   std::atomic<int> sends_refused{0};
+  std::atomic<int> send_error{EAGAIN};
+  // So many reads of TUN fail.
+  std::atomic<int> reads_refused{0};
+  std::atomic<int> read_error{ENOMEM};
 
   // --- TUN
   int Open(const char*, int) override {
@@ -65,6 +69,9 @@ class PipeTun final : public io::Syscalls {
     return ends[1];
   }
   int Ioctl(int, unsigned long request, void* argument) override {
+    if (request == TUNSETIFF) {
+      is_deleted_ = false;
+    }
     if (request == SIOCGIFINDEX) {
       static_cast<ifreq*>(argument)->ifr_ifindex = 4242;
     }
@@ -72,13 +79,16 @@ class PipeTun final : public io::Syscalls {
   }
   int IoctlValue(int, unsigned long, unsigned long) override { return 0; }
   std::ptrdiff_t Read(int fd, void* buffer, std::size_t size) override {
-    return is_deleted_ ? -EBADFD : system_.Read(fd, buffer, size);
+    if (is_deleted_) {
+      return -EBADFD;
+    }
+    return Takes(reads_refused) ? -read_error : system_.Read(fd, buffer, size);
   }
   std::ptrdiff_t Write(int fd, const void* buffer, std::size_t size) override {
-    return system_.Write(fd, buffer, size);
+    return is_deleted_ ? -EBADFD : system_.Write(fd, buffer, size);
   }
   std::ptrdiff_t WriteV(int fd, const iovec* parts, int count) override {
-    return system_.WriteV(fd, parts, count);
+    return is_deleted_ ? -EBADFD : system_.WriteV(fd, parts, count);
   }
 
   // --- sockets; those for link settings only look like one
@@ -109,10 +119,10 @@ class PipeTun final : public io::Syscalls {
     if (fd == link_fd_) {
       return -EPERM;
     }
-    return IsRefused() ? -EAGAIN : system_.SendMsg(fd, message, flags);
+    return Takes(sends_refused) ? -send_error : system_.SendMsg(fd, message, flags);
   }
   int SendMmsg(int fd, mmsghdr* messages, unsigned count, int flags) override {
-    return IsRefused() ? -EAGAIN : system_.SendMmsg(fd, messages, count, flags);
+    return Takes(sends_refused) ? -send_error : system_.SendMmsg(fd, messages, count, flags);
   }
   std::ptrdiff_t RecvMsg(int fd, msghdr* message, int flags) override {
     return system_.RecvMsg(fd, message, flags);
@@ -122,7 +132,7 @@ class PipeTun final : public io::Syscalls {
   }
 
  private:
-  bool IsRefused() { return sends_refused.load() > 0 && sends_refused.fetch_sub(1) > 0; }
+  static bool Takes(std::atomic<int>& count) { return count.load() > 0 && count.fetch_sub(1) > 0; }
 
   io::SystemSyscalls system_;
   UniqueFd far_end_;

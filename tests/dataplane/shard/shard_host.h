@@ -29,7 +29,7 @@ class ShiftedClock final : public Clock {
 // A shard with everything it borrows and, after Start, its thread.
 class ShardHost {
  public:
-  explicit ShardHost(std::uint64_t seed) : random_(seed) {
+  explicit ShardHost(std::uint64_t seed, bool ends_with_interface = true) : random_(seed) {
     arena_ = std::move(*crypto::SecretArena::Make(4096));
     const io::UdpOptions udp{
         .port = 0, .mark = 0, .gso = io::OffloadSwitch::kAuto, .gro = io::OffloadSwitch::kAuto};
@@ -41,15 +41,16 @@ class ShardHost {
     engine::EngineOptions engine_options;
     engine_options.enforce_access = false;
     engine_options.flow_capacity = 1024;
-    auto made = Shard::Make({.syscalls = kernel,
-                             .clock = clock,
-                             .random = random_,
-                             .arena = *arena_,
-                             .handshake_load = load_,
-                             .aead = std::move(*crypto::MakeAead("libsodium")),
-                             .tun = std::move(*tun),
-                             .sockets = std::move(*sockets)},
-                            {.engine = engine_options, .udp = udp});
+    auto made = Shard::Make(
+        {.syscalls = kernel,
+         .clock = clock,
+         .random = random_,
+         .arena = *arena_,
+         .handshake_load = load_,
+         .aead = std::move(*crypto::MakeAead("libsodium")),
+         .tun = std::move(*tun),
+         .sockets = std::move(*sockets)},
+        {.engine = engine_options, .udp = udp, .ends_with_interface = ends_with_interface});
     shard_ = std::move(*made);
     std::array<std::uint8_t, 32> key{};
     random_.Fill(key);

@@ -232,6 +232,78 @@ TEST_F(ShardTest, EndsWhenTheInterfaceIsDeleted) {
   EXPECT_EQ(client_.Join(), Shard::End::kInterfaceGone);
 }
 
+TEST_F(ShardTest, GoesOnWithoutItsInterfaceUntilItIsMadeAgain) {
+  ShardHost gateway(3, false);
+  client_.Start();
+  gateway.Start();
+  client_.AddPeer(gateway, "10.0.0.2/32", "127.0.0.1");
+  gateway.AddPeer(client_, "10.0.0.1/32", "");
+  const Bytes forth = Packet(kForth);
+  client_.kernel.Inject(forth);
+  ASSERT_EQ(gateway.kernel.Next(), forth);
+
+  gateway.kernel.DeleteInterface();
+  client_.kernel.Inject(forth);
+  EXPECT_TRUE(gateway.SeesDrop(DropReason::kTunWriteFailed));
+  ASSERT_TRUE(gateway->ReattachTun().ok());
+  client_.kernel.Inject(forth);
+  EXPECT_EQ(gateway.kernel.Next(), forth);
+  const Bytes back = Packet(kBack);
+  gateway.kernel.Inject(back);
+  EXPECT_EQ(client_.kernel.Next(), back);
+  EXPECT_EQ(client_->counters().engine.handshakes_initiated, 1U) << "the session is the same";
+  EXPECT_EQ(gateway.Stop(), Shard::End::kStopped);
+  EXPECT_FALSE(gateway->ReattachTun().ok());
+}
+
+TEST_F(ShardTest, ReadsAgainWhatItCouldNotRead) {
+  Connect();
+  Exchange();
+  std::uint64_t failures = 0;
+  for (const int error : {ENOMEM, ENOBUFS, ENOSPC, EIO, EINVAL, EFAULT}) {
+    client_.kernel.read_error = error;
+    client_.kernel.reads_refused = 3;
+    Exchange();
+    failures += 3;
+  }
+  EXPECT_TRUE(client_.Sees([&](const ShardCounters& counters) {
+    return counters.tun_reader.failures == failures && counters.tun_reader.reads == 7;
+  }));
+}
+
+TEST_F(ShardTest, NoErrnoOfASendEndsItOrCostsMoreThanItsBatch) {
+  Connect();
+  Exchange();
+  std::uint64_t refused = 0;
+  for (const int error : {EAGAIN, ENOBUFS, EPERM, ENETUNREACH, EHOSTUNREACH, ECONNREFUSED, EINVAL,
+                          EACCES, EMSGSIZE, EIO, ENETDOWN, ENODEV, ENOMEM}) {
+    const bool waits = error == EAGAIN || error == ENOBUFS;
+    client_.kernel.send_error = error;
+    // Two, so that a pending error and a source that is forgotten are tried again in vain.
+    client_.kernel.sends_refused = 2;
+    const Bytes packet = Packet(kForth, 50 + static_cast<std::size_t>(error));
+    client_.kernel.Inject(packet);
+    if (!waits) {
+      refused = 0;
+      ASSERT_TRUE(client_.Sees([&](const ShardCounters& counters) {
+        refused = counters.gso.refused_by_errno[static_cast<std::size_t>(error)];
+        return client_.kernel.sends_refused == 0 || refused != 0;
+      })) << error;
+      client_.kernel.sends_refused = 0;
+      const Bytes after = Packet(kForth, 20);
+      client_.kernel.Inject(after);
+      std::optional<Bytes> got = server_.kernel.Next();
+      if (got == packet) {
+        got = server_.kernel.Next();  // a remedy sent it
+      }
+      EXPECT_EQ(got, after) << error;
+    } else {
+      EXPECT_EQ(server_.kernel.Next(), packet) << error;
+    }
+  }
+  EXPECT_EQ(client_.Stop(), Shard::End::kStopped);
+}
+
 TEST(Published, ReadsBackWhatWasWritten) {
   ShardCounters counters;
   counters.turns = 7;
