@@ -77,7 +77,7 @@ void TellShard(const host::RouteChanges& changes, const host::InterfaceState& in
     shard.SetLink(interface.is_up, interface.mtu, interface.addresses);
   }
   if (changes.addresses_changed || changes.routes_changed) {
-    shard.HandleRouteEvent();
+    shard.HandleRouteEvent(changes.event);
   }
 }
 

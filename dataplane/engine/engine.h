@@ -10,6 +10,7 @@
 
 #include "common/ip_address.h"
 #include "common/random.h"
+#include "common/route_event.h"
 #include "common/time.h"
 #include "dataplane/access/gate.h"
 #include "dataplane/crypto/aead.h"
@@ -106,7 +107,8 @@ class Engine {
   // Nothing with a timestamp at or below the mark is sent any more.
   void RestoreTimestampMark(WallTime mark) { timestamps_.RestoreMark(mark); }
   [[nodiscard]] WallTime greatest_timestamp() const { return timestamps_.greatest(); }
-  // A local address vanished, or routes changed: learned source addresses are forgotten (R15).
+  // Learned source addresses that the event concerns are forgotten (R15); or all of them.
+  void HandleRouteEvent(const RouteEvent& event);
   void ForgetSources();
   void ForgetSource(std::uint32_t peer, const IpAddress& source);
   // All keys erased, staged packets dropped. For shutdown.
@@ -154,6 +156,7 @@ class Engine {
   void ServeResponse(const HandshakeQueue::Entry& entry, Now now);
   void HandleCookieReply(ByteSpan message, Now now);
   void SetPath(PeerState& peer, const Endpoint& remote, const packet::LocalSource& local);
+  void SetRemote(PeerState& peer, const Endpoint& remote);
   // Sends what the protocol has to say and re-arms the peer's timer: after every input.
   void DrainPeer(PeerState& peer, Now now);
   void SendInitiation(PeerState& peer, Now now);
@@ -191,6 +194,9 @@ class Engine {
   std::vector<std::unique_ptr<PeerState>> peers_;  // by slot; null where free
   std::vector<std::uint32_t> free_slots_;
   absl::flat_hash_map<PublicKey, std::uint32_t> slots_by_key_;
+  // How many peers are at an address and port (scope 0): anybody behind us may send from our port
+  // number, and is not to make us look at every peer.
+  absl::flat_hash_map<Endpoint, std::uint32_t> peers_by_remote_;
   wireguard::AllowedIps allowed_ips_;
   access::Gate gate_;
   TimerHeap timers_;

@@ -26,6 +26,7 @@ PeerState* Engine::AddPeer(const PublicKey& key) {
   }
   slots_by_key_[key] = slot;
   indices_.Reserve(slots_by_key_.size());
+  peers_by_remote_.reserve(2 * slots_by_key_.size());  // roaming allocates nothing
   timers_.Reserve(peers_.size());
   peers_[slot] = std::make_unique<PeerState>(peer_context_, key, slot);
   return peers_[slot].get();
@@ -43,6 +44,7 @@ void Engine::RemovePeer(const PublicKey& key) {
   allowed_ips_.RemoveAllOf(slot);
   gate_.RemovePeer(slot);
   timestamps_.Retire(peers_[slot]->protocol.last_timestamp());
+  SetRemote(*peers_[slot], {});
   peers_[slot].reset();
   crypto::WipeStack();
   free_slots_.push_back(slot);
@@ -236,12 +238,21 @@ void Engine::Restore(const std::vector<PeerMemory>& memories) {
   }
 }
 
-void Engine::ForgetSources() {
+void Engine::HandleRouteEvent(const RouteEvent& event) {
   for (const auto& peer : peers_) {
     if (peer != nullptr) {
-      peer->path.source = {};
+      packet::DatagramPath& path = peer->path;
+      if (event.Concerns(path.source.address, path.source.arrived_on, path.remote.address)) {
+        path.source = {};
+      }
     }
   }
+}
+
+void Engine::ForgetSources() {
+  RouteEvent everything;
+  everything.is_everything = true;
+  HandleRouteEvent(everything);
 }
 
 void Engine::ForgetSource(std::uint32_t peer, const IpAddress& source) {

@@ -170,10 +170,22 @@ void Engine::SendInitiation(PeerState& peer, Now now) {
 
 void Engine::SetPath(PeerState& peer, const Endpoint& remote, const packet::LocalSource& local) {
   if (peer.path.remote != remote) {
-    peer.path.remote = remote;
+    SetRemote(peer, remote);
     context_.datagrams.StartEpoch(peer.protocol.id());
   }
   peer.path.source = local;
+}
+
+void Engine::SetRemote(PeerState& peer, const Endpoint& remote) {
+  const Endpoint& old = peer.path.remote;
+  const auto at = peers_by_remote_.find({old.address, old.port});
+  if (at != peers_by_remote_.end() && --at->second == 0) {
+    peers_by_remote_.erase(at);
+  }
+  peer.path.remote = remote;
+  if (remote.is_set()) {
+    ++peers_by_remote_[{remote.address, remote.port}];
+  }
 }
 
 }  // namespace adit::engine

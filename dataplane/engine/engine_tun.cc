@@ -251,11 +251,7 @@ bool Engine::IsOwnDatagram(const IpPacket& parsed) const {
       listen_port_ == 0) {
     return false;
   }
-  // Only a loop gets here: looking at every peer costs nothing that matters.
-  return std::ranges::any_of(peers_, [&](const auto& peer) {
-    return peer != nullptr && peer->path.remote.address == parsed.destination &&
-           peer->path.remote.port == parsed.destination_port;
-  });
+  return peers_by_remote_.contains({parsed.destination, parsed.destination_port});
 }
 
 IpAddress Engine::IcmpSource(const IpPacket& parsed) const {

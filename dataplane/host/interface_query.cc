@@ -11,10 +11,7 @@
 #include "common/status.h"
 
 namespace adit::host {
-namespace {
 
-// IPv4 names the interface's own address IFA_LOCAL (IFA_ADDRESS is the far end on a point-to-point
-// link); IPv6 has IFA_LOCAL only where the two differ.
 IpAddress OwnAddress(const nlmsghdr& message) {
   IpAddress address;
   IpAddress local;
@@ -27,8 +24,6 @@ IpAddress OwnAddress(const nlmsghdr& message) {
   });
   return local.is_set() ? local : address;
 }
-
-}  // namespace
 
 IpAddress AddressOf(const nlattr* attribute) {
   const auto* bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));

@@ -31,6 +31,11 @@ struct HeldAddress {
 // exists is false when there is no such interface; that is no error.
 [[nodiscard]] absl::StatusOr<InterfaceState> QueryInterface(NetlinkSocket& socket, unsigned index);
 
+// The address that an RTM_NEWADDR or RTM_DELADDR is about. IPv4 names the interface's own
+// IFA_LOCAL (IFA_ADDRESS is the far end on a point-to-point link); IPv6 has IFA_LOCAL only where
+// the two differ.
+[[nodiscard]] IpAddress OwnAddress(const nlmsghdr& message);
+
 // The payload of an attribute that holds an address; not set when its length is wrong.
 [[nodiscard]] IpAddress AddressOf(const nlattr* attribute);
 

@@ -2,8 +2,10 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -14,21 +16,65 @@
 namespace adit::host {
 namespace {
 
-constexpr std::uint32_t kGroups =
-    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+constexpr std::uint32_t GroupBit(unsigned group) { return 1U << (group - 1); }
+constexpr std::uint32_t kGroups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+                                  RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
+                                  GroupBit(RTNLGRP_IPV4_RULE) | GroupBit(RTNLGRP_IPV6_RULE);
 constexpr std::size_t kNoticeSize = std::size_t{32} * 1024;
 
-void Note(std::uint16_t message_type, RouteChanges& changes) {
-  switch (message_type) {
-    case RTM_NEWADDR:
+template <typename Body>
+const Body& BodyOf(const nlmsghdr& message) {
+  return *static_cast<const Body*>(mnl_nlmsg_get_payload(&message));
+}
+
+RouteEvent::Route ReadRoute(const nlmsghdr& message) {
+  const auto& body = BodyOf<rtmsg>(message);
+  // A default route names no destination.
+  constexpr std::array<std::uint8_t, 16> kAnywhere{};
+  IpAddress destination = body.rtm_family == AF_INET6 ? IpAddress::V6(kAnywhere.data())
+                                                      : IpAddress::V4(kAnywhere.data());
+  RouteEvent::Route route;
+  ForEachAttribute(message, sizeof(rtmsg), [&](const nlattr* attribute) {
+    if (mnl_attr_get_type(attribute) == RTA_DST) {
+      destination = AddressOf(attribute);
+    } else if (mnl_attr_get_type(attribute) == RTA_OIF) {
+      route.interface_index = mnl_attr_get_u32(attribute);
+    }
+  });
+  route.destination =
+      IpPrefix(destination, std::min<unsigned>(body.rtm_dst_len, destination.bit_count()));
+  route.is_removed = message.nlmsg_type == RTM_DELROUTE;
+  return route;
+}
+
+void Note(const nlmsghdr& message, RouteChanges& changes) {
+  switch (message.nlmsg_type) {
     case RTM_DELADDR:
+      changes.event.Add(OwnAddress(message));
+      [[fallthrough]];
+    case RTM_NEWADDR:
       changes.addresses_changed = true;
       break;
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-    case RTM_NEWLINK:
-    case RTM_DELLINK:
       changes.routes_changed = true;
+      changes.event.Add(ReadRoute(message));
+      break;
+    case RTM_NEWLINK:
+    case RTM_DELLINK: {
+      // The IPv4 routes that end with a link are not announced.
+      const auto& link = BodyOf<ifinfomsg>(message);
+      constexpr unsigned kUsable = IFF_UP | IFF_RUNNING;
+      changes.routes_changed = true;
+      if (message.nlmsg_type == RTM_DELLINK || (link.ifi_flags & kUsable) != kUsable) {
+        changes.event.AddVanishedLink(static_cast<std::uint32_t>(link.ifi_index));
+      }
+      break;
+    }
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
+      changes.routes_changed = true;
+      changes.event.is_everything = true;
       break;
     default:
       break;
@@ -76,6 +122,7 @@ absl::StatusOr<RouteChanges> RouteMonitor::Read() {
     if (got < 0 && errno == ENOBUFS) {
       changes.addresses_changed = true;
       changes.routes_changed = true;
+      changes.event.is_everything = true;
       continue;
     }
     if (got < 0 && errno == EAGAIN) {
@@ -90,7 +137,7 @@ absl::StatusOr<RouteChanges> RouteMonitor::Read() {
     int left = static_cast<int>(got);
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
          mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      Note(message->nlmsg_type, changes);
+      Note(*message, changes);
     }
   }
   if (changes.any()) {

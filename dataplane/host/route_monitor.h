@@ -4,6 +4,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "common/route_event.h"
 #include "common/unique_fd.h"
 #include "dataplane/host/interface_state.h"
 #include "dataplane/host/netlink_socket.h"
@@ -14,14 +15,16 @@ namespace adit::host {
 struct RouteChanges {
   bool interface_changed = false;  // interface() differs from what it was
   bool addresses_changed = false;  // of any interface of the host
-  bool routes_changed = false;     // any route or link of the host
+  bool routes_changed = false;     // any route, rule or link of the host
+  RouteEvent event;                // what of that may change where answers leave from
   [[nodiscard]] bool any() const {
     return interface_changed || addresses_changed || routes_changed;
   }
 };
 
-// Watches links, addresses and routes by rtnetlink, and knows how our interface is. It follows the
-// device found at Open by its index: a rename is no change, and a deleted device never comes back.
+// Watches links, addresses, routes and rules by rtnetlink, and knows how our interface is. It
+// follows the device found at Open by its index: a rename is no change, and a deleted device never
+// comes back.
 //
 // Thread: one at a time. Needs no capability.
 class RouteMonitor {

@@ -37,6 +37,7 @@ void ReadSourceV4(const in_pktinfo& info, packet::ReceivedTrain& train) {
   const IpAddress address = IpAddress::V4(reinterpret_cast<const std::uint8_t*>(&local));
   if (IsUsableSource(address)) {
     train.local.address = address;
+    train.local.arrived_on = static_cast<std::uint32_t>(info.ipi_ifindex);
   }
 }
 
@@ -46,6 +47,7 @@ void ReadSourceV6(const in6_pktinfo& info, packet::ReceivedTrain& train) {
     return;
   }
   train.local.address = address;
+  train.local.arrived_on = info.ipi6_ifindex;
   if (address.is_link_local()) {
     train.local.interface_index = info.ipi6_ifindex;
   }

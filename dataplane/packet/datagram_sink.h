@@ -15,7 +15,12 @@ namespace adit::packet {
 struct LocalSource {
   IpAddress address;
   std::uint32_t interface_index = 0;
-  friend bool operator==(const LocalSource&, const LocalSource&) = default;
+  // Where what was sent to the address came in: decides which route events concern it (R15). No
+  // part of what is sent, and so none of what is compared.
+  std::uint32_t arrived_on = 0;
+  friend bool operator==(const LocalSource& a, const LocalSource& b) {
+    return a.address == b.address && a.interface_index == b.interface_index;
+  }
 };
 
 // Where a datagram goes and how it is marked: the attributes of a batch.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/random.h"
+#include "common/route_event.h"
 #include "common/status.h"
 #include "common/time.h"
 #include "dataplane/crypto/aead.h"
@@ -97,8 +98,9 @@ class Shard {
 
   // How the interface is. Down: sessions end, nothing is sent, what arrives is dropped.
   void SetLink(bool is_up, std::uint32_t mtu, const std::vector<IpAddress>& own_addresses);
-  // Addresses or routes of the host changed: sources are forgotten, refusals forgiven.
-  void HandleRouteEvent();
+  // Addresses or routes of the host changed: the sources that are concerned are forgotten, refusals
+  // forgiven.
+  void HandleRouteEvent(const RouteEvent& event);
 
   // At most kPublishInterval old.
   [[nodiscard]] ShardCounters counters() const { return published_.Read(); }

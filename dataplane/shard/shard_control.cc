@@ -129,9 +129,9 @@ void Shard::SetLink(bool is_up, std::uint32_t mtu, const std::vector<IpAddress>&
   });
 }
 
-void Shard::HandleRouteEvent() {
-  (void)Call([this](engine::Engine& engine, Now) {
-    engine.ForgetSources();
+void Shard::HandleRouteEvent(const RouteEvent& event) {
+  (void)Call([&](engine::Engine& engine, Now) {
+    engine.HandleRouteEvent(event);
     queue_.HandleRouteEvent();
   });
 }

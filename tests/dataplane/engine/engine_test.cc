@@ -171,6 +171,25 @@ TEST_F(EngineTest, R15AnswersFromTheAddressThePeerDialled) {
   EXPECT_FALSE(gateway_.datagrams.sent.front().path.source.address.is_set());
 }
 
+// R15: a route event takes the source only from the peers it concerns.
+TEST_F(EngineTest, R15ForgetsTheSourceOnlyWhereARouteEventConcernsIt) {
+  Connect();
+  const auto source = [this] {
+    gateway_.SendFromTun(Answer(), now());
+    const IpAddress address = gateway_.datagrams.sent.front().path.source.address;
+    gateway_.datagrams.sent.clear();
+    return address;
+  };
+  RouteEvent event;
+  event.Add(*IpAddress::Parse("198.51.100.3"));
+  event.Add(RouteEvent::Route{*IpPrefix::Parse("203.0.113.0/24"), 9, false});
+  gateway_.engine->HandleRouteEvent(event);
+  EXPECT_EQ(source(), gateway_.endpoint().address);
+  event.Add(gateway_.endpoint().address);
+  gateway_.engine->HandleRouteEvent(event);
+  EXPECT_FALSE(source().is_set());
+}
+
 // R16: nothing is dropped in silence when there is no peer or no endpoint.
 TEST_F(EngineTest, R16AnswersHostUnreachable) {
   client_.SendFromTun(BuildPacket({.destination = "172.16.0.1"}), now());
@@ -526,6 +545,21 @@ TEST_F(EngineTest, DropsItsOwnDatagramsThatARouteLeadsBackIntoTheTunnel) {
   gateway_.SendFromTun(BuildPacket(own), now());
   EXPECT_EQ(gateway_.drops(DropReason::kOwnDatagram), 1U);
   EXPECT_EQ(gateway_.drops(DropReason::kNoPeerForDestination), 2U);
+  // The client moved: where it was is anybody's, where it is now is not.
+  client_.SendFromTun(BuildPacket({}), now());
+  gateway_.Receive(client_.datagrams.sent.front().bytes, *Endpoint::Parse("192.0.2.1:1112"), now());
+  gateway_.SendFromTun(BuildPacket(own), now());
+  EXPECT_EQ(gateway_.drops(DropReason::kOwnDatagram), 2U);
+  own.destination_port = 1111;
+  gateway_.SendFromTun(BuildPacket(own), now());
+  EXPECT_EQ(gateway_.drops(DropReason::kOwnDatagram), 2U);
+  PeerPatch remove;
+  remove.public_key = client_.key();
+  remove.remove = true;
+  (void)gateway_.engine->ApplyPatch(remove, now());
+  own.destination_port = 1112;
+  gateway_.SendFromTun(BuildPacket(own), now());
+  EXPECT_EQ(gateway_.drops(DropReason::kOwnDatagram), 2U);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "dataplane/host/route_monitor.h"
 
+#include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -94,6 +95,37 @@ TEST_F(RouteMonitorTest, RoutesAreSeen) {
   Must("ip -6 route add 2001:db8::/32 dev v0");
   changes = Read(monitor);
   EXPECT_TRUE(changes.routes_changed);
+}
+
+// What a source learned from a peer at 198.51.100.7, on v0, has to fear.
+TEST_F(RouteMonitorTest, SaysWhichSourcesAreConcerned) {
+  Must("ip addr add 192.0.2.1/24 dev v0; ip addr add 192.0.2.9/24 dev v0");
+  Must("ip addr add 203.0.113.1/24 dev v0x");
+  RouteMonitor monitor = Open();
+  const unsigned v0 = if_nametoindex("v0");
+  const auto concerns = [&](const char* command, const char* source = "192.0.2.1") {
+    Read(monitor);
+    Must(command);
+    return Read(monitor).event.Concerns(*IpAddress::Parse(source), v0,
+                                        *IpAddress::Parse("198.51.100.7"));
+  };
+  EXPECT_FALSE(concerns("ip route add default via 192.0.2.2"));
+  EXPECT_FALSE(concerns("ip route add 203.0.113.128/25 dev v0x"));
+  EXPECT_FALSE(concerns("ip -6 route add default dev v0x"));
+  EXPECT_TRUE(concerns("ip route add 198.51.100.0/24 via 203.0.113.2"));
+  EXPECT_FALSE(concerns("ip route del 198.51.100.0/24"));
+  EXPECT_TRUE(concerns("ip route del default"));
+  EXPECT_TRUE(concerns("ip route add blackhole 198.51.100.7"));
+  EXPECT_FALSE(concerns("ip addr add 192.0.2.10/24 dev v0"));
+  EXPECT_FALSE(concerns("ip addr del 192.0.2.9/24 dev v0"));
+  EXPECT_TRUE(concerns("ip addr del 192.0.2.10/24 dev v0", "192.0.2.10"));
+  EXPECT_TRUE(
+      concerns("ip -6 addr add fd00::1/64 dev v0; ip -6 addr del fd00::1/64 dev v0", "fd00::1"));
+  EXPECT_TRUE(concerns("ip rule add fwmark 7 table 100"));
+  EXPECT_FALSE(concerns("ip link set tun7 up; ip link set tun7 down"));
+  EXPECT_FALSE(
+      concerns("ip link add v1 type veth peer name v1x; ip link set v1 up; ip link del v1"));
+  EXPECT_TRUE(concerns("ip link set v0 down"));
 }
 
 TEST_F(RouteMonitorTest, ARenameIsNoChangeAndADeletionIsForEver) {

@@ -153,8 +153,10 @@ TEST_F(ShardTest, RekeysUnderTrafficWithoutLoss) {
 TEST_F(ShardTest, ForgetsSourcesAtARouteEventAndGoesOn) {
   Connect();
   Exchange();
-  client_->HandleRouteEvent();
-  server_->HandleRouteEvent();
+  RouteEvent everything;
+  everything.is_everything = true;
+  client_->HandleRouteEvent(everything);
+  server_->HandleRouteEvent(everything);
   Exchange();
 }
 
