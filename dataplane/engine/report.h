@@ -57,6 +57,7 @@ struct Counters {
   std::uint64_t flows = 0;  // in the table at this moment
   std::uint64_t flows_evicted = 0;
   packet::DropCounts drops{};
+  friend bool operator==(const Counters&, const Counters&) = default;
 };
 
 }  // namespace adit::engine

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <vector>
 
 #include "dataplane/packet/super_packet.h"
@@ -31,7 +31,7 @@ class StagedPackets {
   void PopFront();
 
  private:
-  std::deque<Packet> packets_;
+  std::list<Packet> packets_;  // empty it owns nothing: most peers have none
   std::size_t segment_count_ = 0;
   std::size_t byte_count_ = 0;
 };

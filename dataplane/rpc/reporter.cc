@@ -8,6 +8,7 @@ namespace adit::rpc {
 namespace {
 
 constexpr Duration kEvery = seconds(1);
+constexpr Duration kEveryWhileIdle = seconds(10);
 
 }  // namespace
 
@@ -40,6 +41,7 @@ void Reporter::StreamBegan() {
 
 void Reporter::Work() {
   Instant next = clock_.Read().boot + kEvery;
+  Instant look_at = next;
   while (true) {
     {
       const MutexLock lock(mutex_);
@@ -50,18 +52,32 @@ void Reporter::Work() {
         return;
       }
     }
-    Save();
     const Now now = clock_.Read();
     next = now.boot + kEvery;
-    std::vector<Outgoing> events;
-    watch_.Compare(reports_, now.wall, events);
-    for (Outgoing& event : events) {
-      outbox_.PutEvent(std::move(event));
-    }
-    if (AreStatsDue(now.boot)) {
-      outbox_.PutStats(MakeStats(reports_, enforcer_.Counters(), now.wall));
+    const bool has_moved = HasAnythingMoved();
+    const bool are_stats_due = AreStatsDue(now.boot);
+    if (has_moved || are_stats_due || now.boot >= look_at) {
+      look_at = now.boot + kEveryWhileIdle;
+      Look(now, are_stats_due);
     }
   }
+}
+
+void Reporter::Look(Now now, bool are_stats_due) {
+  Save();
+  std::vector<Outgoing> events;
+  watch_.Compare(reports_, now.wall, events);
+  for (Outgoing& event : events) {
+    outbox_.PutEvent(std::move(event));
+  }
+  if (are_stats_due) {
+    outbox_.PutStats(MakeStats(reports_, enforcer_.Counters(), now.wall));
+  }
+}
+
+bool Reporter::HasAnythingMoved() {
+  const engine::Counters counters = enforcer_.Counters();
+  return std::exchange(last_counters_, counters) != counters;
 }
 
 void Reporter::Save() {

@@ -13,9 +13,10 @@
 
 namespace adit::rpc {
 
-// Looks at the peers once a second: saves what a restart should know, tells the hub of sessions and
-// paths that changed, and sends it statistics. A thread of its own, because with thousands of peers
-// a look takes milliseconds that an update should not wait for.
+// Looks at the peers once a second, and while no packet comes or goes every ten: saves what a
+// restart should know, tells the hub of sessions and paths that changed, and sends it statistics. A
+// thread of its own, because with thousands of peers a look takes milliseconds that an update
+// should not wait for.
 //
 // Start and Stop belong to one thread; the others: any.
 class Reporter {
@@ -43,7 +44,9 @@ class Reporter {
 
  private:
   void Work();
+  void Look(Now now, bool are_stats_due);
   void Save();
+  [[nodiscard]] bool HasAnythingMoved();
   [[nodiscard]] bool AreStatsDue(Instant now);
 
   Enforcer& enforcer_;
@@ -51,6 +54,7 @@ class Reporter {
   RestartMemory& memory_;
   Outbox& outbox_;
   PeerWatch watch_;
+  engine::Counters last_counters_;
   std::vector<engine::PeerReport> reports_;  // of the last second; megabytes, so not made each time
 
   Mutex mutex_;

@@ -49,7 +49,7 @@ ReceiverIndexTable::~ReceiverIndexTable() = default;
 
 void ReceiverIndexTable::Reserve(std::size_t peers) {
   constexpr std::size_t kIndicesPerPeer = 4;
-  const std::size_t wanted = std::bit_ceil(peers * kIndicesPerPeer * 2);
+  const std::size_t wanted = std::bit_ceil(peers * kIndicesPerPeer * 4 / 3 + 1);
   if (wanted <= impl_->slots.size()) {
     return;
   }
@@ -64,7 +64,7 @@ void ReceiverIndexTable::Reserve(std::size_t peers) {
 }
 
 std::optional<std::uint32_t> ReceiverIndexTable::Add(Peer* peer) {
-  if (impl_->size * 2 >= impl_->slots.size()) {
+  if (impl_->size * 4 >= impl_->slots.size() * 3) {
     return std::nullopt;
   }
   for (;;) {

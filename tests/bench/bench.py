@@ -264,19 +264,35 @@ def words(known):
     return parse
 
 
+def device(text):
+    name, separator, command = text.partition("=")
+    if not (name and separator and command):
+        raise argparse.ArgumentTypeError(f"{text}: expected NAME=COMMAND")
+    return name, command
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tests/bench/run.sh", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="of each TCP and ping test")
     parser.add_argument("--udp-seconds", type=float, default=1, help="of each trial of a packet rate")
     parser.add_argument("--mtu", type=int, default=1420)
-    parser.add_argument("--peers", type=words(list(PEERS)), default=list(PEERS))
+    parser.add_argument("--device", type=device, action="append", default=[], metavar="NAME=COMMAND",
+                        help="one more peer: a command that takes the interface's name, stays in the "
+                             "foreground and is configured by wg, as 'current=/opt/wireguard-go -f'")
+    parser.add_argument("--peers", help="some of them, comma-separated (all)")
+    parser.add_argument("--baseline", default="wireguard-go", help="the peer that ratios are to")
     parser.add_argument("--tests", type=words(list(TESTS)), default=list(TESTS))
     parser.add_argument("--offload", type=words(["on", "off"]), default=["on", "off"],
                         help="segmentation offload of the cable")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("bench.csv"),
                         help="rows; the medians go beside it as .json")
     options = parser.parse_args()
+    PEERS.update({name: ("wireguard", {"DEVICE": command}) for name, command in options.device})
+    try:
+        options.peers = words(list(PEERS))(options.peers or ",".join(PEERS))
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"--peers: {error}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the contexts, which tidy up
     print(f"load of this machine before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} processors")
     rows = []
@@ -289,9 +305,9 @@ def main():
             file.flush()
             rows.append({k: "" if v is None else v for k, v in row.items()})
         rounds(options, write)
-    medians = summary.summarize(rows)
+    medians = summary.summarize(rows, options.baseline)
     options.out.with_suffix(".json").write_text(json.dumps(medians, indent=2) + "\n")
-    print(f"\n{summary.table(medians)}\n\nrows in {options.out}, medians in {options.out.with_suffix('.json')}")
+    print(f"\n{summary.table(medians, options.baseline)}\n\nrows in {options.out}, medians in {options.out.with_suffix('.json')}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Medians and ratios of the rows that bench.py wrote.
 
-    summary.py FILE.csv [--json FILE.json]
+    summary.py FILE.csv [--json FILE.json] [--baseline PEER]
 
 Ratios are medians over medians of the same file: on a shared machine throughput swings with the
 neighbours, and only what was measured interleaved compares. CPU seconds per GB of both ends
@@ -14,9 +14,6 @@ import json
 import statistics
 from collections import defaultdict
 
-BASELINE = "wireguard-go"
-
-
 def median_of(rows, column):
     values = [float(r[column]) for r in rows if r[column] not in ("", None)]
     return statistics.median(values) if values else None
@@ -28,7 +25,7 @@ def spread_of(rows):
     return (max(values) - min(values)) / middle if len(values) > 1 and middle else None
 
 
-def summarize(rows):
+def summarize(rows, baseline):
     """{offload: {test: {peer: {value, spread, unit, rounds, note, cpu_s_per_gb, rss_anon_kb, ratio,
     cpu_ratio}}}}"""
     groups = defaultdict(list)
@@ -44,7 +41,7 @@ def summarize(rows):
         }
     for tests in result.values():
         for peers in tests.values():
-            base = peers.get(BASELINE)
+            base = peers.get(baseline)
             for entry in peers.values():
                 entry["ratio"] = ratio(entry["value"], base and base["value"])
                 entry["cpu_ratio"] = ratio(entry["cpu_s_per_gb"], base and base["cpu_s_per_gb"])
@@ -63,9 +60,9 @@ def percent(value):
     return "" if value is None else f"{value * 100:.0f} %"
 
 
-def table(summary):
+def table(summary, baseline):
     """A Markdown table, one line a peer."""
-    lines = [f"| offload | test | peer | median | unit | spread | / {BASELINE} | CPU s/GB | / {BASELINE} | RssAnon MB | note |",
+    lines = [f"| offload | test | peer | median | unit | spread | / {baseline} | CPU s/GB | / {baseline} | RssAnon MB | note |",
              "|---|---|---|---:|---|---:|---:|---:|---:|---:|---|"]
     for offload, tests in summary.items():
         for test, peers in tests.items():
@@ -82,13 +79,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("csv")
     parser.add_argument("--json")
+    parser.add_argument("--baseline", default="wireguard-go")
     options = parser.parse_args()
     with open(options.csv, newline="") as file:
-        summary = summarize(list(csv.DictReader(file)))
+        summary = summarize(list(csv.DictReader(file)), options.baseline)
     if options.json:
         with open(options.json, "w") as file:
             json.dump(summary, file, indent=2)
-    print(table(summary))
+    print(table(summary, options.baseline))
 
 
 if __name__ == "__main__":

@@ -171,4 +171,5 @@ def main():
         print(ask(number + 2), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""What a process may do, read from /proc."""
+"""What a process may do and what it takes, read from /proc."""
 import os
 import pathlib
 
@@ -32,3 +32,19 @@ def expect_caps(pid, wanted):
 def expect_not_dumpable(pid):
     # Files of a process that is not dumpable belong to root, whatever its uid.
     check(os.stat(f"/proc/{pid}/environ").st_uid == 0, f"{pid} is dumpable")
+
+
+def cpu_seconds(pid):
+    """User and system time of all its threads."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wake_ups(pid):
+    """How often its threads have slept, in all."""
+    return sum(int(status_of(f"{pid}/task/{task.name}")["voluntary_ctxt_switches"])
+               for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+
+
+def rss_anon_kb(pid):
+    return int(status_of(pid)["RssAnon"].split()[0])

@@ -86,9 +86,22 @@ class FakeEnforcer final : public Enforcer {
   void AppendReports(std::vector<engine::PeerReport>& out) override {
     const std::lock_guard lock(mutex_);
     out.insert(out.end(), reports.begin(), reports.end());
+    ++asked_for_reports;
   }
-  engine::Counters Counters() override { return {}; }
+  engine::Counters Counters() override {
+    const std::lock_guard lock(mutex_);
+    return counters;
+  }
   WallTime GreatestTimestamp() override { return {}; }
+
+  void CountPacket() {
+    const std::lock_guard lock(mutex_);
+    ++counters.tun_packets;
+  }
+  int TimesAskedForReports() {
+    const std::lock_guard lock(mutex_);
+    return asked_for_reports;
+  }
 
   // Would the peer's packet to this resource pass at `now`?
   bool Passes(const PublicKey& peer, const std::string& resource, Instant now) {
@@ -125,6 +138,8 @@ class FakeEnforcer final : public Enforcer {
   std::vector<engine::PeerMemory> restored;
   WallTime restored_mark;
   std::vector<engine::PeerReport> reports;
+  engine::Counters counters;
+  int asked_for_reports = 0;
 
  private:
   std::mutex mutex_;

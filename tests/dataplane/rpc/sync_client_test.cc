@@ -367,6 +367,22 @@ TEST_F(SyncClientTest, RemembersPeersAndTheMarkOverAKill) {
   EXPECT_GE(enforcer_->restored_mark, clock_.Read().wall + seconds(5));
 }
 
+TEST_F(SyncClientTest, LooksAtPeersOftenOnlyWhilePacketsPass) {
+  StartHub();
+  StartDataplane();
+  const auto wait_for_look = [&](int number) {
+    for (int i = 0; i < 250 && enforcer_->TimesAskedForReports() < number; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return enforcer_->TimesAskedForReports();
+  };
+  ASSERT_EQ(wait_for_look(1), 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  EXPECT_EQ(enforcer_->TimesAskedForReports(), 1);
+  enforcer_->CountPacket();
+  EXPECT_EQ(wait_for_look(2), 2);
+}
+
 TEST_F(SyncClientTest, StopsAtOnceWhileTheControlPlaneHangs) {
   StartHub();
   hub_->StopReading();
