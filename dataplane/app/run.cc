@@ -291,8 +291,10 @@ class Runner {
       return;
     }
     LOG_WARN("somebody deleted {}: it was made again, as it was", flags_.tun_name);
-    TellShard({.interface_changed = true, .addresses_changed = true, .routes_changed = true},
-              monitor_->interface(), device_->shard());
+    host::RouteChanges unseen{
+        .interface_changed = true, .addresses_changed = true, .routes_changed = true};
+    unseen.event.is_everything = true;
+    TellShard(unseen, monitor_->interface(), device_->shard());
   }
 
   [[nodiscard]] int MillisecondsToReevaluation() const {

@@ -16,7 +16,7 @@ struct RouteChanges {
   bool interface_changed = false;  // interface() differs from what it was
   bool addresses_changed = false;  // of any interface of the host
   bool routes_changed = false;     // any route, rule or link of the host
-  RouteEvent event;                // what of that may change where answers leave from
+  RouteEvent event{};              // what of that may change where answers leave from
   [[nodiscard]] bool any() const {
     return interface_changed || addresses_changed || routes_changed;
   }
