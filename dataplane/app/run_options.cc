@@ -56,7 +56,7 @@ void Declare(config::Parser& parser, RunFlags& flags) {
               "ranges)");
   parser.Flag("host-setup", &flags.is_host_setup_on, "on|off",
               "off: leave forwarding and firewall of the host alone");
-  parser.Flag("aead", &flags.aead, "NAME", "cipher: auto, ipsec-mb, openssl or libsodium");
+  parser.Flag("aead", &flags.aead, "NAME", "cipher: auto, lanes, ipsec-mb, openssl or libsodium");
   DeclareOffloads(parser, flags.offloads);
   parser.Flag("uapi", &flags.is_uapi_on, "on|off",
               "a read-only socket for `wg show`, without keys");

@@ -51,7 +51,7 @@ void Declare(config::Parser& parser, StandaloneOptions& options) {
                 "stay; else the command returns when interface and socket exist");
   parser.Flag("mtu", &options.mtu, "BYTES", "MTU of the interface (1420)",
               config::Between<std::uint32_t>(576, 65475));
-  parser.Flag("aead", &options.aead, "NAME", "cipher: auto, ipsec-mb, openssl or libsodium");
+  parser.Flag("aead", &options.aead, "NAME", "cipher: auto, lanes, ipsec-mb, openssl or libsodium");
   DeclareOffloads(parser, options.offloads);
   parser.Switch("hide-private-key", &options.hides_private_key,
                 "keep the private key out of `wg show` and `wg-quick save`, also for root");

@@ -45,12 +45,13 @@ class Aead {
 };
 
 // The providers of this build that pass the self-check against libsodium on this machine:
-// "ipsec-mb" (x86-64 with the library), "openssl", "libsodium".
+// "lanes" (x86-64 with AVX2 or AVX-512), "ipsec-mb" (x86-64 with the library), "openssl",
+// "libsodium".
 [[nodiscard]] std::vector<std::string_view> AvailableAeads();
 
-// Makes the named provider. "auto": the fastest of a one-millisecond benchmark (1,424-byte and
-// 64-byte packets, seal and open). An unknown name, or one that fails its self-check, is an error
-// that lists the available ones.
+// Makes the named provider. "auto": the fastest of a one-millisecond benchmark (a train of
+// full-size packets and one of small ones, seal and open). An unknown name, or one that fails its
+// self-check, is an error that lists the available ones.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<Aead>> MakeAead(std::string_view name);
 
 // Seals and opens `rounds` batches of random lengths, counters and keys with the candidate and

@@ -15,6 +15,9 @@ namespace adit::crypto {
 [[nodiscard]] std::unique_ptr<Aead> MakeOpensslAead();
 // Defined only where intel-ipsec-mb is part of the build (ADIT_HAVE_IPSEC_MB).
 [[nodiscard]] std::unique_ptr<Aead> MakeIpsecMbAead();
+// Defined only for x86-64 (ADIT_HAVE_LANES): the kernel with most lanes, and another provider for
+// what is too few packets for it.
+[[nodiscard]] std::unique_ptr<Aead> MakeLanesAead();
 
 // 12 bytes of nonce; 16 because vector code loads that many.
 class PacketNonce {

@@ -20,12 +20,6 @@ void InitLibsodium() {
 
 void Wipe(MutableByteSpan bytes) { sodium_memzero(bytes.data(), bytes.size()); }
 
-// Not inlined: the array has to lie below the caller's frame, where the ciphers' frames were.
-__attribute__((noinline)) void WipeStack() {
-  std::array<std::uint8_t, kStackWipeSize> below;
-  sodium_memzero(below.data(), below.size());
-}
-
 bool ConstantTimeEqual(ByteSpan a, ByteSpan b) {
   return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }

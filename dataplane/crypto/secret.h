@@ -12,10 +12,16 @@ namespace adit::crypto {
 // Overwrites memory in a way the compiler may not leave out (sodium_memzero).
 void Wipe(MutableByteSpan bytes);
 
-// Overwrites `kStackWipeSize` bytes of the stack below the caller: ciphers spill keys there, and
-// a key that was removed must not be found in memory. Slow path only: after a key is erased.
+// Overwrites bytes of the stack below the caller: ciphers spill keys there, and a key that was
+// removed must not be found in memory. With all of kStackWipeSize slow path only: after a key is
+// erased. Not inlined: the array has to lie below the caller's frame, where the ciphers' frames
+// were.
 inline constexpr std::size_t kStackWipeSize = std::size_t{64} * 1024;
-void WipeStack();
+template <std::size_t size = kStackWipeSize>
+[[gnu::noinline]] void WipeStack() {
+  std::array<std::uint8_t, size> below;
+  Wipe(below);
+}
 
 // N secret bytes, for a function's lifetime: wiped when destroyed, not printable, not comparable
 // by ==. Long-lived keys live in a SecretArena instead.

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/crypto/aead.h"
+#include "dataplane/crypto/aead_lanes.h"
 #include "dataplane/crypto/blake2s.h"
 #include "dataplane/crypto/handshake_aead.h"
 #include "dataplane/crypto/secret.h"
@@ -102,6 +103,48 @@ TEST(KeyResidue, IsNotLeftByAnyBatchAead) {
     EXPECT_EQ(FindsAfter([&](auto key) { aead->Open(key, open); }), 0) << name << " refused";
   }
 }
+
+#ifdef ADIT_HAVE_LANES
+// Neither the key nor what a packet's one-time key became, and nobody wipes after a call here.
+TEST(KeyResidue, IsNotLeftByTheLanesNorAreOneTimeKeys) {
+  if (LaneKernels().empty()) {
+    GTEST_SKIP() << "this CPU runs no many-packet kernel: LaneKernels.AreWhatTheCpuHas says so";
+  }
+  const std::unique_ptr<Aead> aead = MakeAead("lanes").value();
+  constexpr std::uint32_t kPackets = 40;
+  std::vector<std::uint8_t> memory(kPackets * 200);
+  std::vector<SealJob> seal;
+  std::vector<OpenJob> open;
+  for (std::uint32_t i = 0; i < kPackets; ++i) {
+    seal.push_back({memory.data() + i * 200, 150, i});
+    open.push_back({memory.data() + i * 200, 150, i, false});
+  }
+  const auto secrets_after = [&](const std::function<void(std::span<std::uint8_t, 32>)>& use) {
+    std::vector<std::uint8_t> key(32);
+    randombytes_buf(key.data(), key.size());
+    const Needle key_needle(key);
+    // The last packet's one-time key is block 0 of its key stream; r is clamped.
+    std::vector<std::uint8_t> one_time(32);
+    std::array<std::uint8_t, 12> nonce{};
+    StoreLe64(nonce.data() + 4, kPackets - 1);
+    crypto_stream_chacha20_ietf(one_time.data(), one_time.size(), nonce.data(), key.data());
+    for (std::size_t i : {3U, 7U, 11U, 15U}) {
+      one_time[i] &= 0x0f;
+    }
+    for (std::size_t i : {4U, 8U, 12U}) {
+      one_time[i] &= 0xfc;
+    }
+    const Needle one_time_needle(one_time);
+    Wipe(one_time);
+    WipeStack();
+    use(std::span<std::uint8_t, 32>(key.data(), 32));
+    Wipe(key);
+    return CountInMemory(key_needle) + CountInMemory(one_time_needle);
+  };
+  EXPECT_EQ(secrets_after([&](auto key) { aead->Seal(key, seal); }), 0);
+  EXPECT_EQ(secrets_after([&](auto key) { aead->Open(key, open); }), 0);
+}
+#endif
 
 TEST(KeyResidue, IsNotLeftByKeyedHashes) {
   const std::vector<std::uint8_t> message(100, 1);
