@@ -9,7 +9,9 @@
 #define ADIT_LANES 16
 #define ADIT_LANES_NAMESPACE lanes16
 #define ADIT_LANES_TARGET __attribute__((target("avx512f,avx512bw,bmi2")))
+#define ADIT_LANES_HAS_ZMM
 #include "dataplane/crypto/aead_lanes_kernel.inc"
+#undef ADIT_LANES_HAS_ZMM
 #undef ADIT_LANES
 #undef ADIT_LANES_NAMESPACE
 #undef ADIT_LANES_TARGET

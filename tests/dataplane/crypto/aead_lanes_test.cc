@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/crypto/libsodium.h"
+#include "tests/dataplane/crypto/lanes16_without_avx512.h"
 #include "tests/dataplane/crypto/vectors.h"
 #include "tests/support/seeded_random.h"
 
@@ -140,6 +141,10 @@ INSTANTIATE_TEST_SUITE_P(Instructions, EveryLaneKernel, ::testing::ValuesIn(Lane
                          [](const auto& parameter) {
                            return "Lanes" + std::to_string(parameter.param->lanes);
                          });
+INSTANTIATE_TEST_SUITE_P(WithoutAvx512, EveryLaneKernel,
+                         ::testing::ValuesIn(Avx2LaneKernel() != nullptr
+                                                 ? std::vector{Lanes16WithoutAvx512()}
+                                                 : std::vector<const LaneKernel*>{}));
 // A CPU without AVX2 runs none: LaneKernels.AreWhatTheCpuHas says which.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(EveryLaneKernel);
 
