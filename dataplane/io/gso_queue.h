@@ -78,7 +78,8 @@ class GsoQueue final : public packet::DatagramSink {
 
   // The poller says that this family's socket is writable.
   void HandleWritable(IpFamily family);
-  // A route or an address changed: destinations may bear GSO again; refusals are logged again.
+  // A route or an address changed: destinations, and sockets, may bear GSO again; refusals are
+  // logged again.
   void HandleRouteEvent();
   // The family's socket was made, or made anew: it is taken to be writable, and to bear GSO as said
   // (UdpSocket::has_gso).

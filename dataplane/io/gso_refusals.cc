@@ -48,7 +48,8 @@ Remedy RemedyFor(int error, const Attempt& attempt) {
 }
 
 bool RefusalMemory::AllowsGso(const IpAddress& destination, Instant now) {
-  if (is_off_on_socket_[IndexOf(destination.family())]) {
+  const std::size_t family = IndexOf(destination.family());
+  if (!bears_gso_[family] || is_off_on_socket_[family]) {
     return false;
   }
   for (std::size_t i = 0; i < destination_count_; ++i) {
@@ -91,6 +92,7 @@ bool RefusalMemory::IsFirst(int error, Remedy remedy) {
 
 void RefusalMemory::HandleRouteEvent() {
   destination_count_ = 0;
+  is_off_on_socket_.fill(false);  // another device may compute checksums
   reported_.reset();
 }
 

@@ -39,7 +39,8 @@ class RefusalMemory {
 
   void HandleRouteEvent();
   void HandleSocketReplaced(IpFamily family, bool bears_gso) {
-    is_off_on_socket_[IndexOf(family)] = !bears_gso;
+    bears_gso_[IndexOf(family)] = bears_gso;
+    is_off_on_socket_[IndexOf(family)] = false;
   }
 
  private:
@@ -50,7 +51,8 @@ class RefusalMemory {
   // Unordered; the first destination_count_ are in use.
   std::array<Destination, kMaxDestinations> destinations_;
   std::size_t destination_count_ = 0;
-  std::array<bool, kFamilyCount> is_off_on_socket_{};
+  std::array<bool, kFamilyCount> bears_gso_ = {true, true};
+  std::array<bool, kFamilyCount> is_off_on_socket_{};  // learned
   std::bitset<GsoCounters::kErrnoCount * kRemedyCount> reported_;
 };
 

@@ -69,6 +69,10 @@ Shard::Shard(ShardParts parts, const ShardOptions& options, std::unique_ptr<Mail
       listen_port_(sockets_.port()),
       firewall_mark_(options.udp.mark) {
   engine_.SetListenPort(sockets_.port());
+  for (const IpFamily family : io::kFamilies) {
+    const io::UdpSocket* socket = sockets_.Of(family);
+    queue_.HandleSocketReplaced(family, socket == nullptr || socket->has_gso());
+  }
   tasks_.reserve(Mailbox::kCapacity);
 }
 

@@ -94,7 +94,8 @@ absl::Status Shard::ReplaceSockets(io::UdpSockets sockets) {
   for (const IpFamily family : io::kFamilies) {
     awaits_writable_[io::IndexOf(family)] = false;
     is_udp_readable_[io::IndexOf(family)] = false;
-    queue_.HandleSocketReplaced(family);
+    const io::UdpSocket* socket = sockets_.Of(family);
+    queue_.HandleSocketReplaced(family, socket == nullptr || socket->has_gso());
   }
   listen_port_.store(sockets_.port());
   return absl::OkStatus();

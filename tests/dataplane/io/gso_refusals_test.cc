@@ -159,20 +159,27 @@ TEST_F(GsoQueueTest, InputOutputErrorTurnsGsoOffOnThatSocket) {
   sender_.Clear();
   ASSERT_TRUE(producer_.PutTrain({2, FlowOf(1), 1400, 3, 700}, PathTo("192.0.2.77:1")));
   ASSERT_TRUE(producer_.PutTrain({3, FlowOf(1), 1400, 3, 700}, V6()));
-  queue_.HandleRouteEvent();
   Drain(seconds(100));
   EXPECT_FALSE(sender_.attempts[0].use_gso);
   EXPECT_TRUE(sender_.attempts[1].use_gso) << "the other family's socket";
 
-  sender_.Clear();
-  queue_.HandleSocketReplaced(IpFamily::kV4);
-  ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
-  Drain(seconds(100));
-  EXPECT_TRUE(sender_.attempts[0].use_gso);
+  // Another device may take it: tried again, and learned again.
+  for (const bool is_route_event : {true, false}) {
+    is_route_event ? queue_.HandleRouteEvent() : queue_.HandleSocketReplaced(IpFamily::kV4);
+    for (const bool is_refused : {true, false}) {
+      sender_.Clear();
+      if (is_refused) sender_.Fail(EIO);
+      ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
+      Drain(seconds(100));
+      EXPECT_EQ(sender_.attempts[0].use_gso, is_refused);
+      EXPECT_EQ(sender_.SentIds().size(), 3U);
+    }
+  }
 }
 
 TEST_F(GsoQueueTest, SocketThatBearsNoGsoIsNeverAskedTo) {
   queue_.HandleSocketReplaced(IpFamily::kV4, false);
+  queue_.HandleRouteEvent();
   ASSERT_TRUE(producer_.PutTrain({1, FlowOf(1), 1400, 3, 700}, V4()));
   EXPECT_TRUE(Drain().refusals.empty());
   ASSERT_EQ(sender_.attempts.size(), 1U);

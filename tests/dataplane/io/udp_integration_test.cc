@@ -211,6 +211,61 @@ TEST(UdpIntegration, SegmentsLongerThanTheMtuArriveFragmented) {
   EXPECT_EQ(a.queue().counters().datagrams_without_gso, 20U);
 }
 
+// A route learns late that its path takes less: only to that destination do datagrams leave singly.
+TEST(UdpIntegration, RouteWhoseMtuShrinksCostsNoDatagramAndNobodyElsesTrains) {
+  VethPair pair;
+  pair.b.Enter();
+  NetworkNamespace::Run("ip addr add 10.8.1.1/32 dev lo && ip addr add 10.8.2.1/32 dev lo");
+  NetworkNamespace::Run("ip addr add fd08:1::1/128 dev lo && ip addr add fd08:2::1/128 dev lo");
+  pair.a.Enter();
+  for (const std::string net : {"10.8.1.0/24 via 10.7.0.2", "10.8.2.0/24 via 10.7.0.2",
+                                "fd08:1::/64 via fd07::2", "fd08:2::/64 via fd07::2"}) {
+    NetworkNamespace::Run("ip route add " + net);
+  }
+  Host a(pair.a);
+  Host b(pair.b);
+  const auto exchange = [&](const char* destination) {
+    const packet::DatagramPath path = PathTo(destination, b);
+    const std::uint32_t first = a.next_number();
+    a.Put(path, 1452, 10, 300);
+    EXPECT_EQ(a.Drain().data_datagrams, 10U);
+    b.ExpectInOrder(path.remote.address.family(), first, first + 10);
+  };
+  const auto singly = [&] { return a.queue().counters().datagrams_without_gso; };
+  for (const char* destination : {"10.8.1.1", "fd08:1::1"}) exchange(destination);
+  EXPECT_EQ(singly(), 0U);
+  pair.a.Enter();
+  NetworkNamespace::Run("ip route change 10.8.1.0/24 via 10.7.0.2 mtu 1300");
+  NetworkNamespace::Run("ip route change fd08:1::/64 via fd07::2 mtu 1300");
+  for (const char* destination : {"10.8.1.1", "fd08:1::1"}) exchange(destination);
+  EXPECT_EQ(singly(), 20U);
+  for (const char* destination : {"10.8.2.1", "fd08:2::1"}) exchange(destination);
+  EXPECT_EQ(singly(), 20U);
+  EXPECT_EQ(a.queue().counters().refused_datagrams, 0U);
+}
+
+// What one send may carry at most: 64 segments, and as many bytes as a UDP datagram.
+TEST(UdpIntegration, LargestTrainsLeaveWithOneSend) {
+  const NetworkNamespace space;
+  Host a(space);
+  Host b(space);
+  struct Case {
+    const char* destination;
+    std::uint32_t last_size;
+  };
+  // 63 × 1,024 and the rest of 65,507 and 65,487 bytes.
+  for (const auto& [destination, last_size] : {Case{"127.0.0.1", 995}, Case{"::1", 975}}) {
+    const packet::DatagramPath path = PathTo(destination, b);
+    const std::uint32_t first = a.next_number();
+    const std::uint64_t sends = a.queue().counters().sends;
+    a.Put(path, 1024, 64, last_size);
+    EXPECT_EQ(a.Drain().data_datagrams, 64U);
+    EXPECT_EQ(a.queue().counters().sends, sends + 1);
+    b.ExpectInOrder(path.remote.address.family(), first, first + 64);
+  }
+  EXPECT_EQ(a.queue().counters().datagrams_without_gso, 0U);
+}
+
 TEST(UdpIntegration, SourceThatVanishedIsForgottenAndNothingLost) {
   VethPair pair;
   Host a(pair.a);
