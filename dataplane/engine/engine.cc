@@ -124,6 +124,7 @@ std::uint32_t Engine::AppendReports(std::uint32_t first, std::uint32_t count,
     report.received_bytes = peer->received_bytes;
     report.sent_bytes = peer->sent_bytes;
     report.refused_packets = peer->refused_packets;
+    report.garbled_trains = peer->trains.alarms();
     if (detail == ReportDetail::kAll) {
       report.preshared_key = crypto::SymmetricKey(peer->protocol.preshared_key());
       report.allowed_ips = allowed_ips_.PrefixesOf(static_cast<std::uint32_t>(slot));

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -124,6 +126,10 @@ class Engine {
   std::uint32_t AppendReports(std::uint32_t first, std::uint32_t count,
                               std::vector<PeerReport>& out,
                               ReportDetail detail = ReportDetail::kAll) const;
+  // A peer's trains arrive garbled; told once.
+  [[nodiscard]] std::optional<GarbledTrains> PollGarbledTrains() {
+    return std::exchange(garbled_trains_, std::nullopt);
+  }
   // Data was carried to or from a peer of this family in the last 10 s.
   [[nodiscard]] bool CarriedDataRecently(IpFamily family, Instant now) const;
 
@@ -144,10 +150,15 @@ class Engine {
   [[nodiscard]] bool IsOwnDatagram(const packet::IpPacket& parsed) const;
 
   // engine_udp.cc: from UDP to TUN
-  void OpenRun(MutableByteSpan run, std::size_t segment_size, const packet::ReceivedTrain& train,
-               Now now);
+  // Returns whose it is; nullptr: nobody's.
+  PeerState* OpenRun(MutableByteSpan run, std::size_t segment_size,
+                     const packet::ReceivedTrain& train, Now now);
   void DeliverPacket(PeerState& peer, MutableByteSpan plaintext, std::uint8_t outer_ecn, Now now);
   void Roam(PeerState& peer, const packet::ReceivedTrain& train);
+  void WatchTrain(PeerState& peer, std::span<const crypto::OpenJob> jobs, std::size_t segment_size,
+                  Now now);
+  void NoteTrain(PeerState& peer, std::size_t size, std::uint32_t full, std::uint32_t failed,
+                 Now now);
 
   // engine_handshake.cc
   void EnqueueHandshake(ByteSpan message, wireguard::MessageType type,
@@ -207,6 +218,7 @@ class Engine {
   std::vector<PublicKey> restore_queue_;
   IcmpBudget icmp_budget_;
   std::array<Instant, 2> last_data_{};  // by family: IPv4, IPv6
+  std::optional<GarbledTrains> garbled_trains_;
   Counters counters_;
 };
 

@@ -15,12 +15,16 @@ using wireguard::MessageType;
 void Engine::HandleUdpTrain(const packet::ReceivedTrain& train, Now now) {
   const std::size_t stride = train.segment_size;
   const auto size_at = [&](std::size_t at) { return std::min(stride, train.bytes.size() - at); };
+  PeerState* sender = nullptr;  // of the segments before
   for (std::size_t at = 0; at < train.bytes.size();) {
     ++counters_.datagrams_received;
     const MutableByteSpan datagram = train.bytes.subspan(at, size_at(at));
     const auto type = wireguard::Classify(datagram);
     if (!is_link_up_ || !type) {
       Drop(type ? DropReason::kLinkDown : DropReason::kUnknownMessage);
+      if (!type && sender != nullptr && datagram.size() == stride) {
+        NoteTrain(*sender, stride, 1, 1, now);
+      }
       at += datagram.size();
       continue;
     }
@@ -43,23 +47,23 @@ void Engine::HandleUdpTrain(const packet::ReceivedTrain& train, Now now) {
       ++counters_.datagrams_received;
       at += next.size();
     }
-    OpenRun(train.bytes.subspan(begin, at - begin), stride, train, now);
+    sender = OpenRun(train.bytes.subspan(begin, at - begin), stride, train, now);
   }
 }
 
-void Engine::OpenRun(MutableByteSpan run, std::size_t segment_size,
-                     const packet::ReceivedTrain& train, Now now) {
+PeerState* Engine::OpenRun(MutableByteSpan run, std::size_t segment_size,
+                           const packet::ReceivedTrain& train, Now now) {
   const std::size_t total = (run.size() + segment_size - 1) / segment_size;
   const auto* entry = indices_.Find(LoadLe32(run.data() + wireguard::kReceiverAt));
   if (entry == nullptr || entry->session == nullptr) {
     Drop(DropReason::kUnknownIndex, total);
-    return;
+    return nullptr;
   }
   wireguard::Session& session = *entry->session;
   PeerState& peer = *peers_[entry->peer->id()];
   if (!session.IsFresh(now.boot)) {
     Drop(DropReason::kExpiredSession, total);
-    return;
+    return &peer;
   }
 
   std::array<crypto::OpenJob, packet::kMaxSegments> jobs;
@@ -75,6 +79,7 @@ void Engine::OpenRun(MutableByteSpan run, std::size_t segment_size,
       taken += size;
     }
     context_.aead.Open(session.receive_key.bytes(), {jobs.data(), count});
+    WatchTrain(peer, {jobs.data(), count}, segment_size, now);
 
     std::size_t accepted = 0;
     bool has_data = false;
@@ -111,6 +116,33 @@ void Engine::OpenRun(MutableByteSpan run, std::size_t segment_size,
       DrainPeer(peer, now);
     }
     run = run.subspan(taken);
+  }
+  return &peer;
+}
+
+void Engine::WatchTrain(PeerState& peer, std::span<const crypto::OpenJob> jobs,
+                        std::size_t segment_size, Now now) {
+  const std::size_t full_length = segment_size - wireguard::kTransportOverhead;
+  std::uint32_t full = 0;
+  std::uint32_t failed = 0;
+  for (const crypto::OpenJob& job : jobs) {
+    const bool is_full = job.length == full_length;
+    full += is_full ? 1 : 0;
+    failed += is_full && !job.opened ? 1 : 0;
+  }
+  if (full != 0) {
+    NoteTrain(peer, segment_size, full, failed, now);
+  }
+}
+
+void Engine::NoteTrain(PeerState& peer, std::size_t size, std::uint32_t full, std::uint32_t failed,
+                       Now now) {
+  if (peer.trains.Note(static_cast<std::uint32_t>(size), full, failed, now.boot)) {
+    ++counters_.garbled_trains;
+    garbled_trains_ = {.peer = peer.protocol.remote(),
+                       .datagram_size = static_cast<std::uint32_t>(size),
+                       .failed = peer.trains.failed(),
+                       .looked_at = peer.trains.looked_at()};
   }
 }
 

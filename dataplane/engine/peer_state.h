@@ -5,6 +5,7 @@
 
 #include "common/ip_address.h"
 #include "common/time.h"
+#include "dataplane/engine/garbled_trains.h"
 #include "dataplane/engine/staged_packets.h"
 #include "dataplane/packet/datagram_sink.h"
 #include "dataplane/wireguard/peer.h"
@@ -46,6 +47,7 @@ struct PeerState {
   StagedPackets staged;
   bool is_flush_pending = false;  // staged packets found no room in the queue
   IcmpBudget icmp_budget;
+  TrainWatch trains;
   std::uint64_t received_bytes = 0;
   std::uint64_t sent_bytes = 0;
   std::uint64_t refused_packets = 0;

@@ -32,7 +32,8 @@ struct PeerReport {
   std::uint64_t refused_packets = 0;  // by access rules, either direction
   std::vector<IpPrefix> allowed_ips;
   wireguard::Tai64n greatest_timestamp{};
-  Instant last_data;  // sent or received; zero: never
+  std::uint32_t garbled_trains = 0;  // times that TrainWatch said so
+  Instant last_data;                 // sent or received; zero: never
 };
 
 // What came in (tun_packets, datagrams_received) or was made here (own_packets) is staged or waits
@@ -54,7 +55,8 @@ struct Counters {
   std::uint64_t cookies_accepted = 0;
   std::uint64_t cookie_replies_sent = 0;
   std::uint64_t icmp_errors_sent = 0;
-  std::uint64_t flows = 0;  // in the table at this moment
+  std::uint64_t garbled_trains = 0;  // times that a TrainWatch said so
+  std::uint64_t flows = 0;           // in the table at this moment
   std::uint64_t flows_evicted = 0;
   packet::DropCounts drops{};
   friend bool operator==(const Counters&, const Counters&) = default;

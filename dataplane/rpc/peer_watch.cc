@@ -40,6 +40,15 @@ void PeerWatch::Compare(const std::vector<engine::PeerReport>& reports, WallTime
       changed.set_peer_public_key(StringOf(report.public_key));
       changed.set_endpoint(report.endpoint ? report.endpoint->ToString() : "");
     }
+    if (report.garbled_trains != seen.garbled_trains && room > 0) {
+      --room;
+      seen.garbled_trains = report.garbled_trains;
+      events.push_back(MakeFault("TRAINS_GARBLED",
+                                 "datagrams of peer " + report.public_key.ToBase64() +
+                                     " do not decrypt: the path garbles them, or a kernel cuts or "
+                                     "joins them wrongly; see this node's log",
+                                 now));
+    }
   }
   absl::erase_if(seen_, [&](const auto& entry) { return entry.second.round != round_; });
 }

@@ -13,7 +13,8 @@
 namespace adit::rpc {
 
 // Finds in consecutive reports what a hub wants to be told: sessions that came up or ended, paths
-// that changed. At most kMaxEvents at a time; the rest is found the next time.
+// that changed, trains that arrive garbled (engine/garbled_trains.h). At most kMaxEvents at a time;
+// the rest is found the next time.
 class PeerWatch {
  public:
   static constexpr std::size_t kMaxEvents = 256;
@@ -24,6 +25,7 @@ class PeerWatch {
   struct Seen {
     bool is_up = false;
     std::optional<Endpoint> endpoint;
+    std::uint32_t garbled_trains = 0;
     std::uint64_t round = 0;
   };
   absl::flat_hash_map<PublicKey, Seen> seen_;

@@ -42,4 +42,12 @@ void LogRefusal(const io::RefusalEvent& event) {
   LOG_DEBUG("the datagram was for {}", event.destination.ToString());
 }
 
+void LogGarbledTrains(const engine::GarbledTrains& garbled) {
+  LOG_WARN(
+      "{} of {} datagrams of {} bytes and the like from peer {} did not decrypt: the path garbles "
+      "them, or a kernel cuts or joins them wrongly; try --udp-gso off at the peer, and --udp-gro "
+      "off here",
+      garbled.failed, garbled.looked_at, garbled.datagram_size, garbled.peer.ToBase64());
+}
+
 }  // namespace adit::shard

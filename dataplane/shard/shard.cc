@@ -169,6 +169,9 @@ void Shard::ReceiveUdp(Now now) {
     // Plaintext lies in the receiver's buffers.
     tun_writer_.FlushDeliveries();
   }
+  if (const auto garbled = engine_.PollGarbledTrains()) {
+    LogGarbledTrains(*garbled);
+  }
 }
 
 void Shard::Drain(Now now) {
