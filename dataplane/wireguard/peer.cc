@@ -176,8 +176,13 @@ Peer::TimeoutResult Peer::HandleTimeout(Now now) {
     result.clear_source = true;
     WantInitiation(false);
   }
+  const Instant zero_keys = timers_.zero_keys;
   if (has_come(timers_.zero_keys)) {
-    DropPending();
+    // After the host slept, a packet may have begun the next handshake before its timers were seen.
+    const bool is_next_begun = last_initiation_sent_ && *last_initiation_sent_ >= zero_keys;
+    if (!is_next_begun) {
+      DropPending();
+    }
     slots_.Clear();
     static_static_.Reset();
     crypto::WipeStack();

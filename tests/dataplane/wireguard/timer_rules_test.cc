@@ -293,6 +293,19 @@ TEST_F(TimerRules, KeysAreErased540SecondsAfterTheLastSession) {
   EXPECT_EQ(a_.arena->slots_in_use(), 1U) << "only the own private key is left";
 }
 
+TEST_F(TimerRules, HandshakeThatBeganAfterASleepOutlivesTheOldKeys) {
+  Connect();
+  AdvanceTo(connected_ + seconds(600));
+  // A packet is first, and then come the timers that were due meanwhile.
+  a_.peer->RequestHandshake(now_.boot);
+  const auto initiation = a_.Poll(now_);
+  ASSERT_TRUE(initiation.has_value());
+  (void)a_.peer->HandleTimeout(now_);
+  EXPECT_EQ(a_.indices.size(), 1U) << "the handshake's";
+  EXPECT_EQ(a_.peer->HandleResponse(Respond(b_, *initiation), now_), std::nullopt);
+  EXPECT_NE(a_.peer->SendSession(now_.boot), nullptr);
+}
+
 TEST_F(TimerRules, KeysAreErased540SecondsAfterGivingUpToo) {
   Connect();
   AdvanceTo(connected_ + seconds(300));
