@@ -5,6 +5,7 @@
 #   packages.sh test         what tests and quickstart need besides build
 #   packages.sh containers   what the tests of images need besides test
 #   packages.sh check        what formatting and tidy need besides build
+#   packages.sh fuzz         what tests/fuzz/run.sh needs besides build
 # Installs what is missing, and does nothing (and needs no network) when nothing is.
 set -euo pipefail
 
@@ -22,6 +23,7 @@ test=(iproute2 iputils-ping nftables iperf3 wireguard-tools wireguard-go tcpdump
   python3-cryptography ethtool)
 containers=(buildah podman runc netavark iptables mmdebstrap python3-yaml)
 check=(clang-14 clang-format-14 clang-tidy-14 libbenchmark-dev)
+fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 
 wanted=()
 for group in "$@"; do
@@ -31,7 +33,8 @@ for group in "$@"; do
     test) wanted+=("${test[@]}") ;;
     containers) wanted+=("${containers[@]}") ;;
     check) wanted+=("${check[@]}") ;;
-    *) sed -n '2,9p' "$0" >&2; exit 2 ;;
+    fuzz) wanted+=("${fuzz[@]}") ;;
+    *) sed -n '2,10p' "$0" >&2; exit 2 ;;
   esac
 done
 missing=()

@@ -39,11 +39,17 @@ class ControlMessages {
   std::size_t size_ = 0;
 };
 
-// Calls handle(level, type, data, size) for each control message that was received.
+// Calls handle(level, type, data, size) for each control message that was received. One that is not
+// there whole ends them: `data` always has `size` bytes.
 template <typename Handle>
 void ForEachControlMessage(msghdr& message, Handle handle) {
+  const auto* end = static_cast<const std::uint8_t*>(message.msg_control) + message.msg_controllen;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
+    const auto left = static_cast<std::size_t>(end - reinterpret_cast<const std::uint8_t*>(header));
+    if (header->cmsg_len < CMSG_LEN(0) || header->cmsg_len > left) {
+      return;
+    }
     handle(header->cmsg_level, header->cmsg_type,
            static_cast<const std::uint8_t*>(CMSG_DATA(header)), header->cmsg_len - CMSG_LEN(0));
   }

@@ -198,8 +198,8 @@ ParseResult ParseIpPacket(ByteSpan bytes) {
 }
 
 std::optional<IpPacket> ParseQuotedPacket(ByteSpan icmp_error_packet, const IpPacket& icmp_error) {
-  constexpr std::size_t kIcmpHeaderSize = 8;
-  const std::size_t at = icmp_error.transport_offset + kIcmpHeaderSize;
+  constexpr std::size_t kErrorHeaderSize = 8;
+  const std::size_t at = icmp_error.transport_offset + kErrorHeaderSize;
   if (icmp_error_packet.size() <= at) {
     return std::nullopt;
   }

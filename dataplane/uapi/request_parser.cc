@@ -83,7 +83,7 @@ std::size_t RequestParser::Consume(std::string_view bytes) {
     const bool ends_here = newline != std::string_view::npos;
     const std::string_view part = rest.substr(0, ends_here ? newline : rest.size());
     taken += part.size() + (ends_here ? 1 : 0);
-    request_bytes_ += part.size() + 1;
+    request_bytes_ += part.size() + (ends_here ? 1 : 0);
     if (line_.size() + part.size() > kMaxLine) {
       line_is_too_long_ = true;
     } else {

@@ -27,7 +27,7 @@
 // call as a line of text, and fails where a test says.
 namespace adit::testing {
 
-class FakeSyscalls final : public io::Syscalls {
+class FakeSyscalls : public io::Syscalls {
  public:
   using Bytes = std::vector<std::uint8_t>;
 

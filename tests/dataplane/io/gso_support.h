@@ -12,24 +12,14 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/io/gso_queue.h"
+#include "tests/support/gso_world.h"
 
 // What the tests of the GSO queue share: datagrams that know who they are, and a sender that
 // follows a script.
 namespace adit::io {
 
-inline packet::DatagramPath PathTo(std::string_view remote, std::uint8_t tos = 0) {
-  packet::DatagramPath path;
-  path.remote = Endpoint::Parse(remote).value();
-  path.tos = tos;
-  return path;
-}
 inline packet::DatagramPath V4(std::uint8_t tos = 0) { return PathTo("192.0.2.1:51820", tos); }
 inline packet::DatagramPath V6(std::uint8_t tos = 0) { return PathTo("[2001:db8::1]:51820", tos); }
-
-inline packet::DatagramPath WithSource(packet::DatagramPath path, std::string_view source) {
-  path.source = {IpAddress::Parse(source).value(), 7};
-  return path;
-}
 
 inline Instant At(Duration since_boot) { return Instant(seconds(1000) + since_boot); }
 
@@ -182,9 +172,6 @@ class Producer {
   GsoQueue& queue_;
   std::uint32_t next_id_ = 0;
 };
-
-// Flows whose places in the mask differ.
-inline std::uint32_t FlowOf(std::uint32_t i) { return i * 0x01000193U + 5; }
 
 class GsoQueueTest : public ::testing::Test {
  protected:

@@ -117,6 +117,27 @@ TEST_F(UdpReceiverTest, TruncatedAndEmptyOnesAreDroppedAndCountedAndTheRestIsKep
   EXPECT_EQ(receiver_.counters().trains, 2U);
 }
 
+// No kernel writes such; found by fuzzing.
+TEST(ControlMessagesTest, OneThatIsNotThereWholeEndsThem) {
+  for (const std::size_t length : {0UL, 15UL, 21UL, 4096UL, SIZE_MAX}) {
+    ControlMessages control;
+    control.Add(IPPROTO_UDP, UDP_GRO, 1000);
+    msghdr message{};
+    control.AttachTo(message);
+    message.msg_controllen = CMSG_LEN(sizeof(int));
+    int seen = 0;
+    const auto count = [&](int, int, const std::uint8_t*, std::size_t size) {
+      EXPECT_EQ(size, sizeof(int));
+      ++seen;
+    };
+    ForEachControlMessage(message, count);
+    EXPECT_EQ(seen, 1);
+    StoreNative(static_cast<std::uint8_t*>(message.msg_control), length);
+    ForEachControlMessage(message, count);
+    EXPECT_EQ(seen, 1) << length;
+  }
+}
+
 TEST_F(UdpReceiverTest, TakesABatchAtATime) {
   for (std::size_t i = 0; i < UdpReceiver::kMaxTrains + 1; ++i) {
     kernel_.to_receive.push_back(Plain(100 + i));

@@ -23,6 +23,20 @@ class Parsed {
   RequestParser parser_;
 };
 
+// More than half of what may be sent, byte by byte.
+TEST(RequestParser, CountsARequestsBytesOnceHoweverItIsCut) {
+  Parsed parsed("set=1\npublic_key=" + kHexA + "\n");
+  const std::string line = "update_only=true\n";
+  for (std::size_t sent = 0; sent <= RequestParser::kMaxRequest / 2; sent += line.size()) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      (void)parsed->Consume(std::string_view(line).substr(i, 1));
+    }
+  }
+  (void)parsed->Consume("\n");
+  ASSERT_TRUE(parsed->is_complete());
+  EXPECT_EQ(parsed->error().error, 0) << parsed->error().text;
+}
+
 TEST(RequestParser, ReadsAGet) {
   Parsed parsed("get=1\n\n");
   ASSERT_TRUE(parsed->is_complete());

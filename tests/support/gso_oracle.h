@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/dataplane/io/gso_support.h"
+#include "dataplane/io/gso_queue.h"
 
 // The slow, obvious queue: the rules of order as they are said, over vectors that are searched from
 // end to end. No buffers, no reservations, no turns between peers.
