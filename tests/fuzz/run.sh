@@ -28,12 +28,13 @@ fuzz() { # TARGET SECONDS
     grep -E '(pulse|DONE|cov:.*DONE|ERROR|SUMMARY|violated|Test unit|number_of_executed_units|average_exec)'
 }
 
-# Edges only, since what tells counts apart is a file for each; of the rest the smallest.
+# The smallest files of those that add something; files with a name were written by hand and stay.
 minimise() { # TARGET
   local corpus=tests/fuzz/corpus/$1 merged
   merged=$(mktemp -d)
-  "build-fuzz/bin/$1_fuzz" -merge=1 -use_counters=0 "$merged" "build-fuzz/corpus/$1" "$corpus" 2>&1 | tail -n 1
+  "build-fuzz/bin/$1_fuzz" -merge=1 "$merged" "build-fuzz/corpus/$1" "$corpus" 2>&1 | tail -n 1
   find "$merged" -type f -printf '%s %p\n' | sort -n | tail -n +$((most_files + 1)) | cut -d' ' -f2- | xargs -r rm
+  find "$corpus" -type f -name '*_*' -exec cp {} "$merged" \;
   rm -rf "$corpus"
   mv "$merged" "$corpus"
   chmod 755 "$corpus"
