@@ -73,10 +73,12 @@ absl::Status AwaitWelcome(const UniqueFd& connection, std::string_view address, 
   }
   const ssize_t got = recv(connection.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
   const bool has_hung_up = got == 0 || (got < 0 && errno == ECONNRESET);
-  return has_hung_up ? PermissionDenied(fmt::format(
-                           "connect to {}: the server hung up at once: it does not accept uid {}",
-                           address, geteuid()))
-                     : absl::OkStatus();
+  return has_hung_up
+             ? PermissionDenied(fmt::format(
+                   "connect to {}: the server hung up at once: it does not accept uid {}, or "
+                   "has no file descriptor left",
+                   address, geteuid()))
+             : absl::OkStatus();
 }
 
 std::shared_ptr<grpc::Channel> ChannelOver(UniqueFd connection,

@@ -185,16 +185,21 @@ void UnixListener::AcceptLoop(const Handler& handler) {
 void UnixListener::AcceptOne(const Handler& handler) {
   UniqueFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!connection.is_open()) {
-    const bool is_out_of_resources =
-        errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
-    if (is_out_of_resources) {
-      LOG_ERROR("{}: accept: {}: connections wait; raise the limit of open files", path_,
-                std::strerror(errno));
+    const int error = errno;
+    const bool has_no_descriptor = error == EMFILE || error == ENFILE;
+    const bool is_out_of_resources = has_no_descriptor || error == ENOMEM || error == ENOBUFS;
+    if (is_out_of_resources && !std::exchange(is_refusing_, true)) {
+      LOG_ERROR("{}: accept: {}: connections are refused; raise the limit of open files", path_,
+                std::strerror(error));
+    }
+    const bool was_refused = has_no_descriptor && spare_.RefuseOne(socket_.get());
+    if (is_out_of_resources && !was_refused) {
       pollfd stop{stop_.get(), POLLIN, 0};
       poll(&stop, 1, kAcceptPauseMs);
     }
     return;
   }
+  is_refusing_ = false;
   const absl::StatusOr<PeerCredentials> peer = PeerCredentialsOf(connection.get());
   if (!peer.ok()) {
     LOG_ERROR("{}: {}", path_, MessageOf(peer.status()));

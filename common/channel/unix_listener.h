@@ -13,11 +13,13 @@
 #include <grpcpp/server.h>
 
 #include "common/channel/unix_socket.h"
+#include "common/spare_descriptor.h"
 #include "common/unique_fd.h"
 
 namespace adit::channel {
 
-// A listening unix socket that hands over the connections of allowed uids and closes all others.
+// A listening unix socket that hands over the connections of allowed uids and closes all others;
+// all, while the process may open no more files.
 //
 // Thread: Open, the handler's set-up and the destructor belong to one thread; the handler runs on
 // the listener's own thread, one connection at a time. Owns the socket, its name in the file system
@@ -56,6 +58,8 @@ class UnixListener {
   const std::vector<uid_t> allowed_;
   UniqueFd socket_;
   UniqueFd stop_;  // eventfd
+  SpareDescriptor spare_;
+  bool is_refusing_ = false;  // for want of descriptors; said
   dev_t device_ = 0;
   ino_t inode_ = 0;
   bool is_named_ = false;

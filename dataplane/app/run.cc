@@ -311,9 +311,8 @@ class Runner {
       needs_reevaluation_ = needs_reevaluation_ || enforcer_->has_problems();
     }
     if (needs_reevaluation_ && now >= next_reevaluation_) {
-      needs_reevaluation_ = false;
       next_reevaluation_ = now + kReevaluateInterval;
-      enforcer_->Reevaluate();
+      needs_reevaluation_ = !enforcer_->Reevaluate();
     }
   }
 

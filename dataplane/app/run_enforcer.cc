@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "common/spare_descriptor.h"
 #include "common/status.h"
 #include "dataplane/host/route_refusal.h"
 
@@ -15,6 +16,8 @@ namespace adit::app {
 namespace {
 
 constexpr std::uint32_t kReportsPerTask = 256;
+// With fewer, settings that are there would look as if they were not.
+constexpr int kDescriptorsToReevaluate = 16;
 // A route that is missing is missing for thousands of prefixes.
 constexpr std::size_t kMaxProblemsLogged = 16;
 
@@ -78,11 +81,15 @@ void RunEnforcer::ApplyEmptyHostIfNone() {
   }
 }
 
-void RunEnforcer::Reevaluate() {
+bool RunEnforcer::Reevaluate() {
+  if (!CanOpenDescriptors(kDescriptorsToReevaluate)) {
+    return false;
+  }
   const MutexLock lock(mutex_);
   if (host_.Reevaluate()) {
     PublishProblems();
   }
+  return true;
 }
 
 bool RunEnforcer::has_problems() {

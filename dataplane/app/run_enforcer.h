@@ -36,8 +36,8 @@ class RunEnforcer final : public rpc::Enforcer {
   // The host as it is when nothing was asked of it, unless a view has asked already.
   void ApplyEmptyHostIfNone();
   // Routes or addresses of the host changed, or what keeps traffic from passing may have been
-  // cured.
-  void Reevaluate();
+  // cured. False: the process may open too few files to look; try again.
+  [[nodiscard]] bool Reevaluate();
   [[nodiscard]] bool has_problems();
   // Somebody deleted the interface: makes it again, as it was. An error: nothing can pass any more.
   [[nodiscard]] absl::Status RemakeInterface();

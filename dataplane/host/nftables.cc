@@ -1,11 +1,17 @@
 #include "dataplane/host/nftables.h"
 
+#include <cerrno>
+
+#include "common/spare_descriptor.h"
 #include "common/status.h"
 
 #include <nftables/libnftables.h>
 
 namespace adit::host {
 namespace {
+
+// What a command may open, with some to spare: libnftables ends the process where it cannot.
+constexpr int kDescriptors = 8;
 
 std::string FirstLine(const char* text) {
   const std::string whole = text == nullptr ? "" : text;
@@ -27,6 +33,9 @@ absl::StatusOr<Nftables> Nftables::Open() {
 }
 
 absl::StatusOr<std::string> Nftables::Run(const std::string& commands) {
+  if (!CanOpenDescriptors(kDescriptors)) {
+    return ErrnoStatus(EMFILE, "ask nftables: raise the limit of open files");
+  }
   const int result = nft_run_cmd_from_buffer(context_.get(), commands.c_str());
   // Both buffers start anew with every call, also when it fails.
   const std::string error = FirstLine(nft_ctx_get_error_buffer(context_.get()));

@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <utility>
 
 #include "common/log.h"
 
@@ -16,6 +18,8 @@ namespace adit::uapi {
 namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
+// After an accept that failed for want of a file descriptor.
+constexpr int kAcceptPauseMilliseconds = 100;
 constexpr std::size_t kReadSize = std::size_t{16} * 1024;
 
 bool IsTransient(int error) { return error == EAGAIN || error == EINTR; }
@@ -126,16 +130,20 @@ void Server::RequestStop() {
 
 void Server::Run() {
   bool is_gone = false;
+  bool is_pausing = false;
   std::vector<pollfd> polls;
   while (true) {
     polls.clear();
     polls.push_back({stop_.get(), POLLIN, 0});
     polls.push_back({is_gone ? -1 : listener_->events_fd(), POLLIN, 0});
-    polls.push_back({connections_.size() < kMaxConnections ? listener_->fd() : -1, POLLIN, 0});
+    const bool accepts = connections_.size() < kMaxConnections && !is_pausing;
+    polls.push_back({accepts ? listener_->fd() : -1, POLLIN, 0});
     for (const auto& connection : connections_) {
       polls.push_back({connection->fd.get(), connection->Interest(), 0});
     }
-    const int timeout = connections_.empty() ? -1 : kIdleLimitMilliseconds;
+    const int timeout = is_pausing             ? kAcceptPauseMilliseconds
+                        : connections_.empty() ? -1
+                                               : kIdleLimitMilliseconds;
     if (poll(polls.data(), polls.size(), timeout) < 0 && errno != EINTR) {
       LOG_ERROR("uapi: poll: {}", MessageOf(ErrnoStatus(errno, "poll")));
       return;
@@ -151,9 +159,7 @@ void Server::Run() {
       }
     }
     CloseIdle();
-    if (polls[2].revents != 0) {
-      Accept();
-    }
+    is_pausing = polls[2].revents != 0 && !Accept();
     if (polls[1].revents != 0) {
       listener_->DrainEvents();
       if (!listener_->IsInPlace()) {
@@ -172,19 +178,29 @@ void Server::CloseIdle() {
   });
 }
 
-void Server::Accept() {
+bool Server::Accept() {
   UniqueFd socket(accept4(listener_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.is_open()) {
-    return;
+    const int error = errno;
+    if (error != EMFILE && error != ENFILE) {
+      return true;
+    }
+    if (!std::exchange(is_refusing_, true)) {
+      LOG_ERROR("uapi: accept: {}: callers are refused; raise the limit of open files",
+                std::strerror(error));
+    }
+    return spare_.RefuseOne(listener_->fd());
   }
+  is_refusing_ = false;
   ucred caller{};
   socklen_t size = sizeof(caller);
   if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &caller, &size) != 0 ||
       (caller.uid != 0 && caller.uid != geteuid())) {
     LOG_INFO("uapi: refused a caller with uid {}: only root is served", caller.uid);
-    return;
+    return true;
   }
   connections_.push_back(std::make_unique<Connection>(std::move(socket), caller.uid));
+  return true;
 }
 
 }  // namespace adit::uapi

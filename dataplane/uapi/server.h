@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/spare_descriptor.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
 #include "dataplane/uapi/listener.h"
@@ -39,13 +40,16 @@ class Server {
 
   Server(std::unique_ptr<Listener> listener, Device& device, const ServiceOptions& options,
          std::function<void()> on_socket_gone);
-  void Accept();
+  // False: the process may open no more files, not even to refuse; not at once again.
+  bool Accept();
   void CloseIdle();
 
   std::unique_ptr<Listener> listener_;
   Service service_;
   std::function<void()> on_socket_gone_;
   UniqueFd stop_;  // eventfd
+  SpareDescriptor spare_;
+  bool is_refusing_ = false;  // for want of descriptors; said
   std::vector<std::unique_ptr<Connection>> connections_;
 };
 
