@@ -14,9 +14,11 @@ constexpr std::size_t kReadSize = kVirtioHeaderSize + packet::kMaxSuperPacketSiz
 }  // namespace
 
 TunReader::TunReader(Syscalls& syscalls, int tun_fd)
-    : syscalls_(syscalls),
-      fd_(tun_fd),
-      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadSize)) {}
+    : syscalls_(syscalls), fd_(tun_fd), buffer_(MakeBuffer()) {}
+
+TunReader::Buffer TunReader::MakeBuffer() {
+  return std::make_unique_for_overwrite<std::uint8_t[]>(kReadSize);
+}
 
 TunRead TunReader::Read() {
   const std::ptrdiff_t result =

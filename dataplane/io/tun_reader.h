@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "dataplane/io/gso_send.h"
 #include "dataplane/io/syscalls.h"
@@ -49,12 +50,18 @@ class TunReader {
   TunReader& operator=(const TunReader&) = delete;
 
   [[nodiscard]] TunRead Read();
+
+  // The buffer that the last packet is in leaves in exchange for another of MakeBuffer: the packet
+  // is its new owner's.
+  using Buffer = std::unique_ptr<std::uint8_t[]>;
+  void ExchangeBuffer(Buffer& other) { std::swap(buffer_, other); }
+  [[nodiscard]] static Buffer MakeBuffer();
   [[nodiscard]] const TunReaderCounters& counters() const { return counters_; }
 
  private:
   Syscalls& syscalls_;
   const int fd_;
-  std::unique_ptr<std::uint8_t[]> buffer_;
+  Buffer buffer_;
   TunReaderCounters counters_;
 };
 

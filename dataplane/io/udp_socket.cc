@@ -11,6 +11,7 @@
 
 #include "common/status.h"
 #include "dataplane/io/remedy_status.h"
+#include "dataplane/io/udp_steering.h"
 
 namespace adit::io {
 namespace {
@@ -39,6 +40,31 @@ absl::Status BindError(int error, IpFamily family, std::uint16_t port) {
 
 absl::StatusOr<UdpSocket> UdpSocket::Open(Syscalls& syscalls, IpFamily family,
                                           const UdpOptions& options) {
+  return OpenOne(syscalls, family, options, false);
+}
+
+absl::StatusOr<std::vector<UdpSocket>> UdpSocket::OpenGroup(
+    Syscalls& syscalls, IpFamily family, const UdpOptions& options, std::size_t count,
+    std::span<const packet::SteeringByte> steering) {
+  std::vector<UdpSocket> group;
+  ASSIGN_OR_RETURN(UdpSocket first, OpenOne(syscalls, family, options, false));
+  group.push_back(std::move(first));
+  if (count == 1) {
+    return group;
+  }
+  UdpOptions others = options;
+  others.port = group.front().port();
+  RETURN_IF_ERROR(group.front().SetOption(SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
+  while (group.size() < count) {
+    ASSIGN_OR_RETURN(UdpSocket next, OpenOne(syscalls, family, others, true));
+    group.push_back(std::move(next));
+  }
+  RETURN_IF_ERROR(SteerGroup(syscalls, group.front().fd(), steering));
+  return group;
+}
+
+absl::StatusOr<UdpSocket> UdpSocket::OpenOne(Syscalls& syscalls, IpFamily family,
+                                             const UdpOptions& options, bool joins_group) {
   UdpSocket socket(syscalls, family);
   const int fd = syscalls.Socket(family == IpFamily::kV6 ? AF_INET6 : AF_INET,
                                  SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
@@ -50,6 +76,11 @@ absl::StatusOr<UdpSocket> UdpSocket::Open(Syscalls& syscalls, IpFamily family,
   RETURN_IF_ERROR(socket.EnableOffloads(options));
   socket.EnlargeBuffers(SO_RCVBUFFORCE, SO_RCVBUF, "net.core.rmem_max", options.buffer_bytes);
   socket.EnlargeBuffers(SO_SNDBUFFORCE, SO_SNDBUF, "net.core.wmem_max", options.buffer_bytes);
+  // Never of a first or only one: a second process would take a part of the datagrams instead of
+  // failing to bind.
+  if (joins_group) {
+    RETURN_IF_ERROR(socket.SetOption(SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
+  }
   RETURN_IF_ERROR(socket.BindTo(options.port));
   return socket;
 }
@@ -156,7 +187,6 @@ absl::Status UdpSocket::BindTo(std::uint16_t port) {
     size = sizeof any;
   }
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  // No SO_REUSEPORT: a second process would take a part of the datagrams instead of failing here.
   const int bound = syscalls_->Bind(fd_.get(), generic, size);
   if (bound < 0) {
     return BindError(-bound, family_, port);

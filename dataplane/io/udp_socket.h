@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "common/unique_fd.h"
 #include "dataplane/io/offload_switch.h"
 #include "dataplane/io/syscalls.h"
+#include "dataplane/packet/steering_byte.h"
 
 namespace adit::io {
 
@@ -33,6 +36,13 @@ class UdpSocket {
   [[nodiscard]] static absl::StatusOr<UdpSocket> Open(Syscalls& syscalls, IpFamily family,
                                                       const UdpOptions& options);
 
+  // `count` sockets on one port (SO_REUSEPORT), with SteerGroup's steering by their order. The
+  // first is bound without the option, so that a port that another program has is refused and not
+  // shared.
+  [[nodiscard]] static absl::StatusOr<std::vector<UdpSocket>> OpenGroup(
+      Syscalls& syscalls, IpFamily family, const UdpOptions& options, std::size_t count,
+      std::span<const packet::SteeringByte> steering);
+
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] IpFamily family() const { return family_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -45,6 +55,9 @@ class UdpSocket {
 
  private:
   UdpSocket(Syscalls& syscalls, IpFamily family) : syscalls_(&syscalls), family_(family) {}
+  [[nodiscard]] static absl::StatusOr<UdpSocket> OpenOne(Syscalls& syscalls, IpFamily family,
+                                                         const UdpOptions& options,
+                                                         bool joins_group);
   absl::Status Configure(const UdpOptions& options);
   absl::Status SetOption(int level, int option, int value, const char* name);
   absl::Status EnableOffloads(const UdpOptions& options);

@@ -19,27 +19,41 @@ bool IsFamilyMissing(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<UdpSockets> UdpSockets::Open(Syscalls& syscalls, const UdpOptions& options) {
+  ASSIGN_OR_RETURN(std::vector<UdpSockets> group, OpenGroup(syscalls, options, 1, {}));
+  return std::move(group.front());
+}
+
+absl::StatusOr<std::vector<UdpSockets>> UdpSockets::OpenGroup(
+    Syscalls& syscalls, const UdpOptions& options, std::size_t count,
+    std::span<const packet::SteeringByte> steering) {
   for (int attempt = 1;; ++attempt) {
-    UdpSockets both;
-    both.port_ = options.port;
+    std::vector<UdpSockets> group;
+    for (std::size_t i = 0; i < count; ++i) {
+      group.push_back(UdpSockets());
+    }
+    std::uint16_t port = options.port;
+    bool has_any = false;
     absl::Status failed;
     for (const IpFamily family : kFamilies) {
       UdpOptions own = options;
-      own.port = both.port_;
-      auto socket = UdpSocket::Open(syscalls, family, own);
-      if (socket.ok()) {
-        both.port_ = socket->port();
-        both.sockets_[IndexOf(family)] = std::move(*socket);
+      own.port = port;
+      auto sockets = UdpSocket::OpenGroup(syscalls, family, own, count, steering);
+      if (sockets.ok()) {
+        has_any = true;
+        port = sockets->front().port();
+        for (std::size_t i = 0; i < count; ++i) {
+          group[i].sockets_[IndexOf(family)] = std::move((*sockets)[i]);
+          group[i].port_ = port;
+        }
         continue;
       }
-      failed = socket.status();
+      failed = sockets.status();
       if (!IsFamilyMissing(failed)) {
         break;
       }
     }
-    const bool has_any = both.Of(IpFamily::kV4) != nullptr || both.Of(IpFamily::kV6) != nullptr;
     if (failed.ok() || (has_any && IsFamilyMissing(failed))) {
-      return both;
+      return group;
     }
     const bool may_choose_again =
         options.port == 0 && ErrnoOf(failed) == EADDRINUSE && attempt < kPortAttempts;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,12 @@ class UdpSockets {
   // it. With port 0 both get the same free port.
   [[nodiscard]] static absl::StatusOr<UdpSockets> Open(Syscalls& syscalls,
                                                        const UdpOptions& options);
+
+  // The same for `count` shards, in their order (UdpSocket::OpenGroup). A group is always made
+  // whole: steering goes by the order of binding.
+  [[nodiscard]] static absl::StatusOr<std::vector<UdpSockets>> OpenGroup(
+      Syscalls& syscalls, const UdpOptions& options, std::size_t count,
+      std::span<const packet::SteeringByte> steering);
 
   // nullptr: the host lacks this family.
   [[nodiscard]] const UdpSocket* Of(IpFamily family) const {
