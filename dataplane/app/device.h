@@ -8,12 +8,11 @@
 #include "common/status.h"
 #include "common/time.h"
 #include "dataplane/crypto/secret_arena.h"
-#include "dataplane/engine/handshake_queue.h"
 #include "dataplane/host/interface_state.h"
 #include "dataplane/host/route_monitor.h"
 #include "dataplane/io/offload_switch.h"
 #include "dataplane/io/syscalls.h"
-#include "dataplane/shard/shard.h"
+#include "dataplane/shard/group.h"
 
 namespace adit::app {
 
@@ -28,22 +27,22 @@ struct DeviceOptions {
   io::OffloadSwitch tun_offload = io::OffloadSwitch::kAuto;
   io::OffloadSwitch udp_gso = io::OffloadSwitch::kAuto;
   io::OffloadSwitch udp_gro = io::OffloadSwitch::kAuto;
-  std::uint32_t shards = 1;  // more is refused
+  std::uint32_t shards = 1;  // at most ShardGroup::kMaxShards
 };
 
-// A shard and everything it borrows: key arena, cipher, TUN, sockets, clock, randomness. What both
-// `run` and adit-wireguard stand on.
+// The shards and everything they borrow: key arena, ciphers, TUN, sockets, clock, randomness. What
+// both `run` and adit-wireguard stand on.
 //
 //   auto device = Device::Open(options);        // needs CAP_NET_ADMIN, and /dev/net/tun
-//   …drop privileges; start threads…
-//   std::thread packets([&] { end = (*device)->shard().Run(); });
+//   …drop privileges…
+//   (*device)->shards().Start([&] { …somebody deleted the interface… });
 class Device {
  public:
   // Opens everything and logs (INFO) what the kernel does not offer. The errors name the remedy;
   // nothing is left behind then. Locks the key arena: call before the limits are dropped.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Device>> Open(const DeviceOptions& options);
 
-  [[nodiscard]] shard::Shard& shard() { return *shard_; }
+  [[nodiscard]] shard::ShardGroup& shards() { return *shards_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
   [[nodiscard]] RandomSource& random() { return random_; }
   [[nodiscard]] const crypto::SecretArena& arena() const { return *arena_; }
@@ -54,13 +53,12 @@ class Device {
   io::SystemSyscalls syscalls_;
   SystemClock clock_;
   SystemRandom random_;
-  engine::HandshakeLoad handshake_load_;
   std::unique_ptr<crypto::SecretArena> arena_;
-  std::unique_ptr<shard::Shard> shard_;
+  std::unique_ptr<shard::ShardGroup> shards_;
 };
 
-// Passes on to the shard what the monitor saw: link, MTU, own addresses, routes.
-void TellShard(const host::RouteChanges& changes, const host::InterfaceState& interface,
-               shard::Shard& shard);
+// Passes on to the shards what the monitor saw: link, MTU, own addresses, routes.
+void TellShards(const host::RouteChanges& changes, const host::InterfaceState& interface,
+                shard::ShardGroup& shards);
 
 }  // namespace adit::app

@@ -48,7 +48,7 @@ constexpr int kRemakeAttempts = 8;
 constexpr Duration kLookForCureInterval = seconds(5);
 
 // Everything between "opened" and "ended". Threads: this one watches signals, the host and the
-// others; one moves packets; the sync client's; with --uapi one serves the socket.
+// others; one a shard moves packets; the sync client's; with --uapi one serves the socket.
 class Runner {
  public:
   explicit Runner(const RunFlags& flags) : flags_(flags) {}
@@ -80,11 +80,7 @@ class Runner {
 
   // Until a signal, or an interface that is gone for good. The exit code.
   int Run(config::Parser& parser) {
-    enforcer_->SetRunning();
-    std::thread packets([this] {
-      (void)device_->shard().Run();
-      enforcer_->SetEnded();
-    });
+    device_->shards().Start([] {});  // they go on without the interface
     std::thread service;
     if (server_) {
       service = std::thread([this] { server_->Run(); });
@@ -92,16 +88,15 @@ class Runner {
     client_->Start();
     while (!Watch(parser)) {
     }
-    // What still uses the shard ends before it.
+    // What still uses the shards ends before them.
     enforcer_->TellProblems(nullptr);
     client_->Stop();
     if (server_) {
       server_->RequestStop();
       service.join();
     }
-    device_->shard().RequestStop();
-    packets.join();
-    LOG_INFO("statistics: {}", StatisticsText(device_->shard().counters()));
+    device_->shards().Stop();
+    LOG_INFO("statistics: {}", StatisticsText(device_->shards().counters()));
     if (const absl::Status removed = enforcer_->RemoveFromHost(); !removed.ok()) {
       LOG_ERROR("{}", MessageOf(removed));
       return 1;
@@ -141,7 +136,7 @@ class Runner {
     RETURN_IF_ERROR(RestoreState(accounts));
     RETURN_IF_ERROR(WatchInterface());
     if (listener) {
-      uapi_device_ = std::make_unique<UapiDevice>(device_->shard());
+      uapi_device_ = std::make_unique<UapiDevice>(device_->shards());
       ASSIGN_OR_RETURN(
           server_, uapi::Server::Make(std::move(listener), *uapi_device_, {.is_read_only = true},
                                       [] { LOG_INFO("the socket for `wg show` was removed"); }));
@@ -151,10 +146,12 @@ class Runner {
 
   [[nodiscard]] absl::Status TakePrivateKey() {
     ASSIGN_OR_RETURN(const crypto::Secret<32> key, state::LoadOrCreatePrivateKey(*directory_));
-    if (!device_->shard().engine().SetPrivateKey(key.bytes(), device_->clock().Read())) {
-      return ResourceExhausted("the key arena has no room for the private key");
-    }
-    return absl::OkStatus();
+    bool has_room = true;
+    (void)device_->shards().Call([&](engine::Engine& engine, Now now) {
+      has_room = engine.SetPrivateKey(key.bytes(), now) && has_room;
+    });
+    return has_room ? absl::OkStatus()
+                    : ResourceExhausted("the key arena has no room for the private key");
   }
 
   [[nodiscard]] absl::Status RestoreState(const RunAccounts& accounts) {
@@ -168,13 +165,13 @@ class Runner {
     if (flags_.advertise) {
       options.advertise = config::FormatValue(*flags_.advertise);
     }
-    options.listen_ports = {device_->shard().listen_port()};
+    options.listen_ports = {device_->shards().listen_port()};
     options.mtu = flags_.mtu;
-    options.limits.own_key = device_->shard().engine().public_key();
+    options.limits.own_key = device_->shards().engine().public_key();
     options.limits.tunnel_ranges =
         flags_.allow_route.empty() ? host::DefaultAllowedRoutes() : flags_.allow_route;
     options.stats_interval = flags_.stats_interval;
-    enforcer_ = std::make_unique<RunEnforcer>(device_->shard(), device_->clock(), std::move(host),
+    enforcer_ = std::make_unique<RunEnforcer>(device_->shards(), std::move(host),
                                               options.limits.tunnel_ranges);
     LOG_INFO("node {}, public key {}", options.node_name, options.limits.own_key.ToBase64());
     ASSIGN_OR_RETURN(client_, rpc::SyncClient::Restore(*directory_, std::move(options), *enforcer_,
@@ -189,10 +186,7 @@ class Runner {
   [[nodiscard]] absl::Status WatchInterface() {
     ASSIGN_OR_RETURN(monitor_, host::RouteMonitor::Open(flags_.tun_name));
     const host::InterfaceState& interface = monitor_->interface();
-    engine::Engine& engine = device_->shard().engine();
-    engine.SetMtu(interface.mtu);
-    engine.SetOwnAddresses(interface.addresses);
-    engine.SetLinkUp(interface.is_up, device_->clock().Read());
+    device_->shards().SetLink(interface.is_up, interface.mtu, interface.addresses);
     return absl::OkStatus();
   }
 
@@ -263,7 +257,7 @@ class Runner {
       RemakeInterface();
       return;
     }
-    TellShard(*changes, monitor_->interface(), device_->shard());
+    TellShards(*changes, monitor_->interface(), device_->shards());
     if (changes->addresses_changed || changes->routes_changed) {
       needs_reevaluation_ = true;
       ReevaluateIfDue();
@@ -294,7 +288,7 @@ class Runner {
     host::RouteChanges unseen{
         .interface_changed = true, .addresses_changed = true, .routes_changed = true};
     unseen.event.is_everything = true;
-    TellShard(unseen, monitor_->interface(), device_->shard());
+    TellShards(unseen, monitor_->interface(), device_->shards());
   }
 
   [[nodiscard]] int MillisecondsToReevaluation() const {

@@ -1,8 +1,8 @@
 #include "dataplane/app/run_enforcer.h"
 
+#include <atomic>
 #include <set>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,12 +23,9 @@ constexpr std::size_t kMaxProblemsLogged = 16;
 
 }  // namespace
 
-RunEnforcer::RunEnforcer(shard::Shard& shard, const Clock& clock, host::HostSetup host,
+RunEnforcer::RunEnforcer(shard::ShardGroup& shards, host::HostSetup host,
                          std::vector<IpPrefix> allowed_routes)
-    : shard_(shard),
-      clock_(clock),
-      allowed_routes_(std::move(allowed_routes)),
-      host_(std::move(host)) {}
+    : shards_(shards), allowed_routes_(std::move(allowed_routes)), host_(std::move(host)) {}
 
 void RunEnforcer::TellProblems(std::function<void(const std::vector<rpc::HostProblem>&)> listener) {
   const MutexLock lock(mutex_);
@@ -99,7 +96,7 @@ bool RunEnforcer::has_problems() {
 
 absl::Status RunEnforcer::RemakeInterface() {
   const MutexLock lock(mutex_);
-  RETURN_IF_ERROR(shard_.ReattachTun());
+  RETURN_IF_ERROR(shards_.ReattachTun());
   NoteApplied(host_.AdoptInterface());
   return absl::OkStatus();
 }
@@ -142,51 +139,47 @@ void RunEnforcer::ApplyHost(const rpc::HostConfig& config) {
 void RunEnforcer::NoteApplied(const absl::Status& applied) {
   interface_problem_.reset();
   if (!applied.ok()) {
-    interface_problem_ = rpc::HostProblem{"interface " + shard_.tun().name(), MessageOf(applied)};
+    interface_problem_ = rpc::HostProblem{"interface " + shards_.tun().name(), MessageOf(applied)};
   }
   PublishProblems();
 }
 
-void RunEnforcer::WithEngine(const shard::Task& task) {
-  if (!is_running_.load()) {
-    task(shard_.engine(), clock_.Read());
-    return;
-  }
-  // A full mailbox empties with the shard's next turn.
-  while (!shard_.Call(task) && !has_ended_.load()) {
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-}
-
 bool RunEnforcer::Apply(const engine::Update& update) {
-  bool has_room = true;
-  WithEngine([&](engine::Engine& engine, Now now) { has_room = engine.Apply(update, now); });
-  return has_room;
+  std::atomic<bool> has_room{true};
+  (void)shards_.Call([&](engine::Engine& engine, Now now) {
+    if (!engine.Apply(update, now)) {
+      has_room.store(false);
+    }
+  });
+  return has_room.load();
 }
 
 void RunEnforcer::Restore(const std::vector<engine::PeerMemory>& memories,
                           WallTime timestamp_mark) {
-  WithEngine([&](engine::Engine& engine, Now) {
+  (void)shards_.Call([&](engine::Engine& engine, Now) {
     engine.RestoreTimestampMark(timestamp_mark);
     engine.Restore(memories);
   });
 }
 
 void RunEnforcer::AppendReports(std::vector<engine::PeerReport>& out) {
-  std::uint32_t next = 0;
-  do {
-    const std::uint32_t first = std::exchange(next, 0);
-    WithEngine([&](engine::Engine& engine, Now) {
-      next = engine.AppendReports(first, kReportsPerTask, out, engine::ReportDetail::kActivity);
-    });
-  } while (next != 0);
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    std::uint32_t next = 0;
+    do {
+      const std::uint32_t first = std::exchange(next, 0);
+      (void)shards_.CallOne(i, [&](engine::Engine& engine, Now) {
+        next = engine.AppendReports(first, kReportsPerTask, out, engine::ReportDetail::kActivity);
+      });
+    } while (next != 0);
+  }
 }
 
-engine::Counters RunEnforcer::Counters() { return shard_.counters().engine; }
+engine::Counters RunEnforcer::Counters() { return shards_.counters().engine; }
 
 WallTime RunEnforcer::GreatestTimestamp() {
   WallTime greatest;
-  WithEngine([&](engine::Engine& engine, Now) { greatest = engine.greatest_timestamp(); });
+  (void)shards_.CallOne(
+      0, [&](engine::Engine& engine, Now) { greatest = engine.greatest_timestamp(); });
   return greatest;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -9,29 +8,22 @@
 #include "dataplane/host/host_setup.h"
 #include "dataplane/rpc/enforcer.h"
 #include "dataplane/rpc/sync_client.h"
-#include "dataplane/shard/shard.h"
+#include "dataplane/shard/group.h"
 
 namespace adit::app {
 
-// Puts views into force: the engine of a shard, and the host.
+// Puts views into force: the engines of all shards, and the host. Once a shard has ended it passes
+// nothing, so everything is in force there.
 //
-// Before SetRunning the engine is called directly, by the one thread there is; after it, between
-// two packets on the shard's own thread. Once the shard has ended nothing passes, so everything is
-// in force.
-//
-// Thread: as the Enforcer says; Reevaluate, SetRunning and SetEnded from any other as well. Borrows
-// the shard.
+// Thread: as the Enforcer says; Reevaluate from any other as well. Borrows the shards.
 class RunEnforcer final : public rpc::Enforcer {
  public:
-  RunEnforcer(shard::Shard& shard, const Clock& clock, host::HostSetup host,
+  RunEnforcer(shard::ShardGroup& shards, host::HostSetup host,
               std::vector<IpPrefix> allowed_routes);
 
   // Who hears of the host's problems, in full, when they change. Called by the thread that found
   // them; hears the present ones at once.
   void TellProblems(std::function<void(const std::vector<rpc::HostProblem>&)> listener);
-
-  void SetRunning() { is_running_.store(true); }
-  void SetEnded() { has_ended_.store(true); }
 
   // The host as it is when nothing was asked of it, unless a view has asked already.
   void ApplyEmptyHostIfNone();
@@ -55,16 +47,11 @@ class RunEnforcer final : public rpc::Enforcer {
   [[nodiscard]] WallTime GreatestTimestamp() override;
 
  private:
-  // Runs the task where the engine may be used.
-  void WithEngine(const shard::Task& task);
   void NoteApplied(const absl::Status& applied) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PublishProblems() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  shard::Shard& shard_;
-  const Clock& clock_;
+  shard::ShardGroup& shards_;
   const std::vector<IpPrefix> allowed_routes_;
-  std::atomic<bool> is_running_{false};
-  std::atomic<bool> has_ended_{false};
 
   Mutex mutex_;
   host::HostSetup host_ ABSL_GUARDED_BY(mutex_);

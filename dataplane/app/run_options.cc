@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/status.h"
+#include "dataplane/shard/group.h"
 
 namespace adit::app {
 namespace {
@@ -44,7 +45,8 @@ void Declare(config::Parser& parser, RunFlags& flags) {
   parser.Flag("node-name", &flags.node_name, "NAME",
               "this node's name at the hub; else the host's");
   parser.Flag("advertise", &flags.advertise, "HOST:PORT", "where clients reach this node");
-  parser.Flag("shards", &flags.shards, "N", "packet threads (this version: 1)");
+  parser.Flag("shards", &flags.shards, "N", "packet threads; peers are spread over them",
+              config::Between<std::uint32_t>(1, shard::ShardGroup::kMaxShards));
   parser.Flag("state-dir", &flags.state_dir, "DIR",
               "keeps the private key and the last good state; 0700", config::AbsolutePath());
   parser.Flag("user", &flags.user, "NAME|UID[:GID]",

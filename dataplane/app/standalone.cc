@@ -61,7 +61,8 @@ void Declare(config::Parser& parser, StandaloneOptions& options) {
             "standard error (info, closed)",
             config::OneOf({"trace", "debug", "info", "warn", "error", "off"}))
       .Reloadable();
-  parser.Flag("shards", &options.shards, "N", "packet threads (this version: 1)");
+  parser.Flag("shards", &options.shards, "N", "packet threads; peers are spread over them",
+              config::Between<std::uint32_t>(1, shard::ShardGroup::kMaxShards));
 }
 
 bool StaysInForeground(const StandaloneOptions& options) {
@@ -69,8 +70,8 @@ bool StaysInForeground(const StandaloneOptions& options) {
   return options.is_foreground || (variable != nullptr && std::string_view(variable) == "1");
 }
 
-// Everything between "opened" and "ended": three threads. This one watches signals, the interface
-// and the other two; one moves packets; one serves the socket.
+// Everything between "opened" and "ended". Threads: this one watches signals, the interface and the
+// others; one a shard moves packets; one serves the socket.
 class Standalone {
  public:
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Standalone>> Open(
@@ -104,36 +105,28 @@ class Standalone {
     ASSIGN_OR_RETURN(standalone->monitor_, host::RouteMonitor::Open(options.interface));
     RETURN_IF_ERROR(host::KeepOnlyNetAdmin());
 
-    shard::Shard& shard = standalone->device_->shard();
-    standalone->uapi_device_ = std::make_unique<UapiDevice>(shard);
+    shard::ShardGroup& shards = standalone->device_->shards();
+    standalone->uapi_device_ = std::make_unique<UapiDevice>(shards);
     ASSIGN_OR_RETURN(
         standalone->server_,
         uapi::Server::Make(std::move(listener), *standalone->uapi_device_,
                            {.hides_private_key = options.hides_private_key},
                            [raw = standalone.get()] { raw->NoteEnded("its socket was removed"); }));
     const host::InterfaceState& interface = standalone->monitor_->interface();
-    const Now now = standalone->device_->clock().Read();
-    shard.engine().SetMtu(interface.mtu);
-    shard.engine().SetOwnAddresses(interface.addresses);
-    shard.engine().SetLinkUp(interface.is_up, now);
+    shards.SetLink(interface.is_up, interface.mtu, interface.addresses);
     return standalone;
   }
 
   void Run(config::Parser& parser, StandaloneOptions& options) {
-    std::thread packets([this] {
-      if (device_->shard().Run() == shard::Shard::End::kInterfaceGone) {
-        NoteEnded("its interface was deleted");
-      }
-    });
+    device_->shards().Start([this] { NoteEnded("its interface was deleted"); });
     std::thread service([this] { server_->Run(); });
     while (!Watch(parser, options)) {
     }
-    // Calls of the server's thread are answered by the shard's: it ends last.
+    // Calls of the server's thread are answered by the shards': they end last.
     server_->RequestStop();
     service.join();
-    device_->shard().RequestStop();
-    packets.join();
-    LOG_INFO("statistics: {}", StatisticsText(device_->shard().counters()));
+    device_->shards().Stop();
+    LOG_INFO("statistics: {}", StatisticsText(device_->shards().counters()));
   }
 
  private:
@@ -197,7 +190,7 @@ class Standalone {
       LOG_INFO("ending: its interface was deleted");
       return false;
     }
-    TellShard(*changes, monitor_->interface(), device_->shard());
+    TellShards(*changes, monitor_->interface(), device_->shards());
     return true;
   }
 

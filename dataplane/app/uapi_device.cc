@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -24,58 +26,76 @@ absl::Status ApplyPeer(const engine::PeerPatch& patch, engine::Engine& engine, N
   return absl::OkStatus();
 }
 
+// The peers of one piece: all of them, so that every shard knows the same. The first that failed.
+absl::Status ApplyPeers(std::span<const engine::PeerPatch> patches, engine::Engine& engine,
+                        Now now) {
+  absl::Status first;
+  for (const engine::PeerPatch& patch : patches) {
+    const absl::Status status = ApplyPeer(patch, engine, now);
+    if (first.ok()) {
+      first = status;
+    }
+  }
+  return first;
+}
+
 }  // namespace
 
 absl::StatusOr<uapi::DeviceReport> UapiDevice::Report() {
   uapi::DeviceReport report;
-  report.listen_port = shard_.listen_port();
-  report.firewall_mark = shard_.firewall_mark();
-  std::uint32_t next = 0;
-  do {
-    const bool has_run = shard_.Call([&](engine::Engine& engine, Now) {
-      if (next == 0 && engine.identity().is_set()) {
-        report.private_key = crypto::SymmetricKey(engine.identity().private_key());
-        report.public_key = engine.public_key();
+  report.listen_port = shards_.listen_port();
+  report.firewall_mark = shards_.firewall_mark();
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    std::uint32_t next = 0;
+    do {
+      const bool has_run = shards_.CallOne(i, [&](engine::Engine& engine, Now) {
+        if (i == 0 && next == 0 && engine.identity().is_set()) {
+          report.private_key = crypto::SymmetricKey(engine.identity().private_key());
+          report.public_key = engine.public_key();
+        }
+        next = engine.AppendReports(next, kPeersPerTask, report.peers);
+      });
+      if (!has_run) {
+        return Stopping();
       }
-      next = engine.AppendReports(next, kPeersPerTask, report.peers);
-    });
-    if (!has_run) {
-      return Stopping();
-    }
-  } while (next != 0);
+    } while (next != 0);
+  }
   return report;
 }
 
 absl::Status UapiDevice::Apply(const uapi::SetRequest& request) {
   if (request.listen_port) {
-    RETURN_IF_ERROR(shard_.SetListenPort(*request.listen_port));
+    RETURN_IF_ERROR(shards_.SetListenPort(*request.listen_port));
   }
   if (request.firewall_mark) {
-    RETURN_IF_ERROR(shard_.SetFirewallMark(*request.firewall_mark));
+    RETURN_IF_ERROR(shards_.SetFirewallMark(*request.firewall_mark));
   }
-  std::size_t at = 0;
+  std::span<const engine::PeerPatch> peers = request.peers;
   bool is_first = true;
   do {
-    absl::Status status;
-    const std::size_t end = std::min(at + kPeersPerTask, request.peers.size());
-    const bool has_run = shard_.Call([&](engine::Engine& engine, Now now) {
+    const auto piece = peers.first(std::min(kPeersPerTask, peers.size()));
+    peers = peers.subspan(piece.size());
+    std::vector<absl::Status> statuses(shards_.size());
+    const bool has_run = shards_.Call([&](engine::Engine& engine, Now now) {
       if (is_first && request.replace_peers) {
         engine.RemoveAllPeers();
       }
       if (is_first && request.private_key &&
           !engine.SetPrivateKey(request.private_key->bytes(), now)) {
-        status = ErrnoStatus(ENOMEM, "store the private key: the locked key memory is full");
+        statuses[engine.shard()] =
+            ErrnoStatus(ENOMEM, "store the private key: the locked key memory is full");
+        return;
       }
-      for (; at < end && status.ok(); ++at) {
-        status = ApplyPeer(request.peers[at], engine, now);
-      }
+      statuses[engine.shard()] = ApplyPeers(piece, engine, now);
     });
     if (!has_run) {
       return Stopping();
     }
-    RETURN_IF_ERROR(status);
+    for (const absl::Status& status : statuses) {
+      RETURN_IF_ERROR(status);
+    }
     is_first = false;
-  } while (at < request.peers.size());
+  } while (!peers.empty());
   return absl::OkStatus();
 }
 

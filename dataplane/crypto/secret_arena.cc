@@ -103,6 +103,7 @@ absl::StatusOr<std::unique_ptr<SecretArena>> SecretArena::Make(std::size_t slots
   locked -= std::min(locked, size - slots * kSlotSize);
   arena->locked_slots_ = locked / kSlotSize;
   arena->capacity_ = slots;
+  const MutexLock lock(arena->mutex_);
   arena->next_free_ = std::make_unique<std::uint32_t[]>(slots);
   return arena;
 }
@@ -118,6 +119,7 @@ SecretArena::~SecretArena() {
 }
 
 std::uint8_t* SecretArena::Allocate() {
+  const MutexLock lock(mutex_);
   std::size_t index = next_unused_;
   if (free_head_ != UINT32_MAX) {
     index = free_head_;
@@ -136,8 +138,9 @@ void SecretArena::Free(std::uint8_t* slot) {
     return;
   }
   const auto index = static_cast<std::size_t>(slot - slots_) / kSlotSize;
-  assert(slot >= slots_ && index < next_unused_ && in_use_ > 0);
   Wipe({slot, kSlotSize});
+  const MutexLock lock(mutex_);
+  assert(slot >= slots_ && index < next_unused_ && in_use_ > 0);
   next_free_[index] = free_head_;
   free_head_ = static_cast<std::uint32_t>(index);
   --in_use_;

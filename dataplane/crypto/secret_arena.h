@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/bytes.h"
+#include "common/mutex.h"
 #include "common/status.h"
 
 namespace adit::crypto {
@@ -17,7 +18,7 @@ namespace adit::crypto {
 // still raise its limit and says in is_locked() whether that worked; running unlocked is allowed
 // and reported.
 //
-// Thread: Allocate and Free are called by one thread at a time; slots belong to their holders.
+// Thread: any; slots belong to their holders.
 class SecretArena {
  public:
   static constexpr std::size_t kSlotSize = 32;
@@ -39,7 +40,10 @@ class SecretArena {
   // Of the slots that are used first.
   [[nodiscard]] std::size_t locked_slots() const { return locked_slots_; }
   [[nodiscard]] int lock_error() const { return lock_error_; }  // errno, 0 when all is locked
-  [[nodiscard]] std::size_t slots_in_use() const { return in_use_; }
+  [[nodiscard]] std::size_t slots_in_use() const {
+    const MutexLock lock(mutex_);
+    return in_use_;
+  }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
  private:
@@ -49,12 +53,15 @@ class SecretArena {
   std::size_t mapping_size_ = 0;
   std::uint8_t* slots_ = nullptr;
   std::size_t capacity_ = 0;
-  std::size_t in_use_ = 0;
-  std::size_t next_unused_ = 0;
-  std::uint32_t free_head_ = UINT32_MAX;  // free slots are chained by index, kept outside them
-  std::unique_ptr<std::uint32_t[]> next_free_;
   std::size_t locked_slots_ = 0;
   int lock_error_ = 0;
+
+  mutable Mutex mutex_;
+  std::size_t in_use_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t next_unused_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Free slots are chained by index, kept outside them.
+  std::uint32_t free_head_ ABSL_GUARDED_BY(mutex_) = UINT32_MAX;
+  std::unique_ptr<std::uint32_t[]> next_free_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A 32-byte key in an arena: move-only, wiped and given back when destroyed. Empty by default.

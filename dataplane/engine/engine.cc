@@ -12,7 +12,6 @@ namespace {
 
 // A herd of timers (10,000 peers after a restart) must not hold the packets up.
 constexpr int kTimersPerTurn = 64;
-constexpr Duration kRecentData = seconds(10);
 
 }  // namespace
 
@@ -22,10 +21,11 @@ Engine::Engine(const EngineContext& context, const EngineOptions& options)
       mtu_(options.mtu),
       identity_(context.arena),
       indices_(options.shard, context.random),
-      cookies_(identity_, context.random),
-      rate_limiter_(context.random),
-      peer_context_{identity_, indices_, sessions_, context.arena, context.random, timestamps_},
+      cookies_(identity_, context.shared.cookie_secret, context.random),
+      peer_context_{identity_,     indices_,       sessions_,
+                    context.arena, context.random, context.shared.timestamps},
       handshakes_(options.handshake_queue_capacity),
+      population_(options.shard_count),
       gate_(context.random.Next64(), options.enforce_access ? options.flow_capacity : 1) {}
 
 Engine::~Engine() = default;
@@ -134,11 +134,6 @@ std::uint32_t Engine::AppendReports(std::uint32_t first, std::uint32_t count,
     out.push_back(std::move(report));
   }
   return slot < peers_.size() ? static_cast<std::uint32_t>(slot) : 0;
-}
-
-bool Engine::CarriedDataRecently(IpFamily family, Instant now) const {
-  const Instant last = last_data_[family == IpFamily::kV6 ? 1 : 0];
-  return last != Instant() && now - last < kRecentData;
 }
 
 }  // namespace adit::engine

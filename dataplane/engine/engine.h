@@ -19,8 +19,10 @@
 #include "dataplane/crypto/secret_arena.h"
 #include "dataplane/engine/config.h"
 #include "dataplane/engine/handshake_queue.h"
+#include "dataplane/engine/neighbours.h"
 #include "dataplane/engine/peer_state.h"
 #include "dataplane/engine/report.h"
+#include "dataplane/engine/shared.h"
 #include "dataplane/engine/timer_heap.h"
 #include "dataplane/packet/datagram_sink.h"
 #include "dataplane/packet/icmp_error.h"
@@ -31,10 +33,8 @@
 #include "dataplane/wireguard/allowed_ips.h"
 #include "dataplane/wireguard/cookie.h"
 #include "dataplane/wireguard/local_identity.h"
-#include "dataplane/wireguard/rate_limiter.h"
 #include "dataplane/wireguard/receiver_index.h"
 #include "dataplane/wireguard/session_pool.h"
-#include "dataplane/wireguard/tai64n.h"
 
 namespace adit::engine {
 
@@ -45,11 +45,13 @@ struct EngineContext {
   crypto::Aead& aead;
   crypto::SecretArena& arena;
   RandomSource& random;
-  HandshakeLoad& handshake_load;
+  Shared& shared;
+  Neighbours* neighbours = nullptr;  // with several shards
 };
 
 struct EngineOptions {
-  std::uint8_t shard = 0;
+  std::uint8_t shard = 0;  // of
+  std::uint8_t shard_count = 1;
   std::size_t handshake_queue_capacity = HandshakeQueue::kTotalCapacity;
   // Grants decide what passes. Off in standalone mode, where allowed-IPs are the only policy.
   bool enforce_access = true;
@@ -58,7 +60,14 @@ struct EngineOptions {
 };
 
 // The data plane of many peers, sans-IO: sessions, cryptokey routing, access, handshakes, timers.
-// It opens no socket and reads no clock. The driver's turn:
+// It opens no socket and reads no clock.
+//
+// With several shards each has an engine, and all are given the same configuration in the same
+// order. A new peer goes to the shard with the fewest, for life; every engine finds that out by
+// itself, and keeps of the others' peers the key, the owner and the allowed IPs, so that it routes
+// and judges sources as if it were the only one. Everything else "of peers" means its own.
+//
+// The driver's turn:
 //
 //   1. Handle*: packets from TUN, trains from UDP, configuration — each with the turn's one `now`;
 //   2. ServeHandshakes, then HandleTimeout when PollTimeout() has come;
@@ -86,12 +95,19 @@ class Engine {
   static constexpr std::size_t kHandshakesPerTurn = 8;
   // The queue has room again: packets that found none are sent.
   void FlushPending(Now now);
+  // What another engine handed over (Neighbours). Its initiations are served at once, so no more
+  // than kHandshakesPerTurn a turn.
+  void HandleInitiation(const HandedInitiation& initiation, Now now);
+  // The shard whose HandleTunPacket an IP packet is for: its destination's; for whatever is
+  // nobody's this one, which refuses it.
+  [[nodiscard]] std::uint8_t OwnerOf(ByteSpan packet) const;
 
   // --- time
   [[nodiscard]] Instant PollTimeout() const;
   void HandleTimeout(Now now);
 
   // --- configuration
+  // False: the key arena was full when the engine was made. A peer of that key is removed.
   [[nodiscard]] bool SetPrivateKey(std::span<const std::uint8_t, 32> key, Now now);
   void SetLinkUp(bool is_up, Now now);
   void SetMtu(std::uint32_t mtu) { mtu_ = mtu; }
@@ -107,8 +123,10 @@ class Engine {
   [[nodiscard]] bool Apply(const Update& update, Now now);
   void Restore(const std::vector<PeerMemory>& memories);
   // Nothing with a timestamp at or below the mark is sent any more.
-  void RestoreTimestampMark(WallTime mark) { timestamps_.RestoreMark(mark); }
-  [[nodiscard]] WallTime greatest_timestamp() const { return timestamps_.greatest(); }
+  void RestoreTimestampMark(WallTime mark) { context_.shared.timestamps.RestoreMark(mark); }
+  [[nodiscard]] WallTime greatest_timestamp() const {
+    return context_.shared.timestamps.greatest();
+  }
   // Learned source addresses that the event concerns are forgotten (R15); or all of them.
   void HandleRouteEvent(const RouteEvent& event);
   void ForgetSources();
@@ -119,6 +137,8 @@ class Engine {
   // --- state
   [[nodiscard]] const PublicKey& public_key() const { return identity_.public_key(); }
   [[nodiscard]] const wireguard::LocalIdentity& identity() const { return identity_; }
+  [[nodiscard]] std::uint8_t shard() const { return options_.shard; }
+  // Of all shards.
   [[nodiscard]] std::size_t peer_count() const { return slots_by_key_.size(); }
   [[nodiscard]] Counters counters() const;
   // Appends reports of up to `count` peers from slot `first`; returns the next slot, or 0 at the
@@ -130,8 +150,10 @@ class Engine {
   [[nodiscard]] std::optional<GarbledTrains> PollGarbledTrains() {
     return std::exchange(garbled_trains_, std::nullopt);
   }
-  // Data was carried to or from a peer of this family in the last 10 s.
-  [[nodiscard]] bool CarriedDataRecently(IpFamily family, Instant now) const;
+  // When data was last carried to or from a peer of this family; zero: never.
+  [[nodiscard]] Instant last_data(IpFamily family) const {
+    return last_data_[family == IpFamily::kV6 ? 1 : 0];
+  }
 
  private:
   // engine_tun.cc: from TUN to UDP
@@ -160,12 +182,16 @@ class Engine {
   void NoteTrain(PeerState& peer, std::size_t size, std::uint32_t full, std::uint32_t failed,
                  Now now);
 
+  void HandOverOrDrop(MutableByteSpan datagrams, std::size_t segment_size, std::uint32_t receiver,
+                      const packet::ReceivedTrain& train);
+
   // engine_handshake.cc
-  void EnqueueHandshake(ByteSpan message, wireguard::MessageType type,
+  void EnqueueHandshake(MutableByteSpan message, wireguard::MessageType type,
                         const packet::ReceivedTrain& train, Now now);
   void ServeInitiation(const HandshakeQueue::Entry& entry, Now now);
   void ServeResponse(const HandshakeQueue::Entry& entry, Now now);
-  void HandleCookieReply(ByteSpan message, Now now);
+  void HandleCookieReply(MutableByteSpan message, const packet::ReceivedTrain& train, Now now);
+  void AnswerInitiation(PeerState& peer, const HandedInitiation& initiation, Now now);
   void SetPath(PeerState& peer, const Endpoint& remote, const packet::LocalSource& local);
   void SetRemote(PeerState& peer, const Endpoint& remote);
   // Sends what the protocol has to say and re-arms the peer's timer: after every input.
@@ -176,8 +202,10 @@ class Engine {
   void SpeakFirst(Now now);
 
   // engine_config.cc
+  [[nodiscard]] std::optional<std::uint32_t> FindSlot(const PublicKey& key) const;
+  // nullptr: there is none, or it is another shard's.
   PeerState* FindPeer(const PublicKey& key) const;
-  PeerState* AddPeer(const PublicKey& key);
+  std::uint32_t AddPeer(const PublicKey& key);
   void RemovePeer(const PublicKey& key);
   void RemoveAbsent(const Update& update);
   void DiscardWhatMayNotBeSent(const Update& update);
@@ -196,18 +224,15 @@ class Engine {
   wireguard::LocalIdentity identity_;
   wireguard::ReceiverIndexTable indices_;
   wireguard::SessionPool sessions_;
-  wireguard::Tai64nSource timestamps_;
   wireguard::CookieChecker cookies_;
-  wireguard::HandshakeRateLimiter rate_limiter_;
   wireguard::PeerContext peer_context_;
   HandshakeQueue handshakes_;
 
-  std::vector<std::unique_ptr<PeerState>> peers_;  // by slot; null where free
+  std::vector<std::unique_ptr<PeerState>> peers_;  // by slot; null where free or another shard's
+  std::vector<std::uint8_t> owners_;               // by slot: the shard
+  std::vector<std::uint32_t> population_;          // by shard: peers
   std::vector<std::uint32_t> free_slots_;
   absl::flat_hash_map<PublicKey, std::uint32_t> slots_by_key_;
-  // How many peers are at an address and port (scope 0): anybody behind us may send from our port
-  // number, and is not to make us look at every peer.
-  absl::flat_hash_map<Endpoint, std::uint32_t> peers_by_remote_;
   wireguard::AllowedIps allowed_ips_;
   access::Gate gate_;
   TimerHeap timers_;

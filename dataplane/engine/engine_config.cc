@@ -10,26 +10,37 @@ namespace adit::engine {
 
 using packet::DropReason;
 
-PeerState* Engine::FindPeer(const PublicKey& key) const {
+std::optional<std::uint32_t> Engine::FindSlot(const PublicKey& key) const {
   const auto at = slots_by_key_.find(key);
-  return at == slots_by_key_.end() ? nullptr : peers_[at->second].get();
+  return at == slots_by_key_.end() ? std::nullopt : std::optional(at->second);
 }
 
-PeerState* Engine::AddPeer(const PublicKey& key) {
+PeerState* Engine::FindPeer(const PublicKey& key) const {
+  const auto slot = FindSlot(key);
+  return slot ? peers_[*slot].get() : nullptr;
+}
+
+std::uint32_t Engine::AddPeer(const PublicKey& key) {
   std::uint32_t slot = 0;
   if (free_slots_.empty()) {
     slot = static_cast<std::uint32_t>(peers_.size());
     peers_.emplace_back();
+    owners_.emplace_back();
   } else {
     slot = free_slots_.back();
     free_slots_.pop_back();
   }
   slots_by_key_[key] = slot;
-  indices_.Reserve(slots_by_key_.size());
-  peers_by_remote_.reserve(2 * slots_by_key_.size());  // roaming allocates nothing
+  context_.shared.remotes.Reserve(slots_by_key_.size());
   timers_.Reserve(peers_.size());
-  peers_[slot] = std::make_unique<PeerState>(peer_context_, key, slot);
-  return peers_[slot].get();
+  const auto owner = std::ranges::min_element(population_) - population_.begin();
+  owners_[slot] = static_cast<std::uint8_t>(owner);
+  ++population_[owners_[slot]];
+  if (owners_[slot] == options_.shard) {
+    indices_.Reserve(population_[options_.shard]);
+    peers_[slot] = std::make_unique<PeerState>(peer_context_, key, slot);
+  }
+  return slot;
 }
 
 void Engine::RemovePeer(const PublicKey& key) {
@@ -38,15 +49,18 @@ void Engine::RemovePeer(const PublicKey& key) {
     return;
   }
   const std::uint32_t slot = at->second;
-  Drop(DropReason::kPeerRemoved, peers_[slot]->staged.Clear());
-  Drop(DropReason::kPeerRemoved, context_.datagrams.Discard(slot));
-  timers_.Disarm(slot);
+  if (peers_[slot] != nullptr) {
+    Drop(DropReason::kPeerRemoved, peers_[slot]->staged.Clear());
+    Drop(DropReason::kPeerRemoved, context_.datagrams.Discard(slot));
+    timers_.Disarm(slot);
+    gate_.RemovePeer(slot);
+    context_.shared.timestamps.Retire(peers_[slot]->protocol.last_timestamp());
+    SetRemote(*peers_[slot], {});
+    peers_[slot].reset();
+    crypto::WipeStack();
+  }
   allowed_ips_.RemoveAllOf(slot);
-  gate_.RemovePeer(slot);
-  timestamps_.Retire(peers_[slot]->protocol.last_timestamp());
-  SetRemote(*peers_[slot], {});
-  peers_[slot].reset();
-  crypto::WipeStack();
+  --population_[owners_[slot]];
   free_slots_.push_back(slot);
   slots_by_key_.erase(at);
 }
@@ -114,14 +128,24 @@ bool Engine::ApplyPatch(const PeerPatch& patch, Now now) {
   if (identity_.is_set() && patch.public_key == identity_.public_key()) {
     return true;
   }
-  PeerState* peer = FindPeer(patch.public_key);
-  if (peer == nullptr) {
-    if (patch.update_only) {
-      return true;
-    }
-    peer = AddPeer(patch.public_key);
+  const auto found = FindSlot(patch.public_key);
+  if (!found && patch.update_only) {
+    return true;
   }
-  const std::uint32_t slot = peer->protocol.id();
+  const std::uint32_t slot = found ? *found : AddPeer(patch.public_key);
+  if (patch.replace_allowed_ips) {
+    allowed_ips_.RemoveAllOf(slot);
+  }
+  for (const IpPrefix& prefix : patch.removed_allowed_ips) {
+    (void)allowed_ips_.Remove(prefix, slot);
+  }
+  for (const IpPrefix& prefix : patch.allowed_ips) {
+    (void)allowed_ips_.Insert(prefix, slot);
+  }
+  PeerState* const peer = peers_[slot].get();
+  if (peer == nullptr) {
+    return true;
+  }
   bool has_room = true;
   if (patch.preshared_key) {
     const bool clears = crypto::IsAllZero(patch.preshared_key->bytes());
@@ -131,15 +155,6 @@ bool Engine::ApplyPatch(const PeerPatch& patch, Now now) {
   if (patch.endpoint && (patch.replace_endpoint || patch.endpoint != peer->configured_endpoint)) {
     peer->configured_endpoint = patch.endpoint;
     SetPath(*peer, *patch.endpoint, {});
-  }
-  if (patch.replace_allowed_ips) {
-    allowed_ips_.RemoveAllOf(slot);
-  }
-  for (const IpPrefix& prefix : patch.removed_allowed_ips) {
-    (void)allowed_ips_.Remove(prefix, slot);
-  }
-  for (const IpPrefix& prefix : patch.allowed_ips) {
-    (void)allowed_ips_.Insert(prefix, slot);
   }
   if (patch.persistent_keepalive) {
     peer->protocol.SetPersistentKeepalive(*patch.persistent_keepalive, now.boot);

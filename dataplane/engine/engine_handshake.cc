@@ -19,14 +19,14 @@ packet::DatagramPath ControlPath(const Endpoint& remote, const packet::LocalSour
 
 }  // namespace
 
-void Engine::EnqueueHandshake(ByteSpan message, MessageType type,
+void Engine::EnqueueHandshake(MutableByteSpan message, MessageType type,
                               const packet::ReceivedTrain& train, Now now) {
   if (!identity_.is_set()) {
     Drop(DropReason::kNoPrivateKey);
     return;
   }
   if (type == MessageType::kCookieReply) {
-    HandleCookieReply(message, now);
+    HandleCookieReply(message, train, now);
     return;
   }
   if (!cookies_.IsMac1Valid(message)) {
@@ -34,14 +34,19 @@ void Engine::EnqueueHandshake(ByteSpan message, MessageType type,
     return;
   }
   if (type == MessageType::kResponse) {
-    const auto* entry = indices_.Find(LoadLe32(message.data() + wireguard::kResponseReceiverAt));
-    if (entry == nullptr || entry->session != nullptr) {
+    const std::uint32_t receiver = LoadLe32(message.data() + wireguard::kResponseReceiverAt);
+    const auto* entry = indices_.Find(receiver);
+    if (entry == nullptr) {
+      HandOverOrDrop(message, message.size(), receiver, train);
+      return;
+    }
+    if (entry->session != nullptr) {
       Drop(DropReason::kUnknownIndex);
       return;
     }
   }
   // Under load a source proves its address before it takes a place in the queue.
-  if (context_.handshake_load.IsUnderLoad(now.boot)) {
+  if (context_.shared.handshake_load.IsUnderLoad(now.boot)) {
     if (cookies_.Check(message, train.remote, now.boot) != wireguard::MacCheck::kMac1AndCookie) {
       Drop(DropReason::kBadMac2);
       std::array<std::uint8_t, wireguard::kCookieReplySize> reply;
@@ -54,7 +59,7 @@ void Engine::EnqueueHandshake(ByteSpan message, MessageType type,
       }
       return;
     }
-    if (!rate_limiter_.Allow(train.remote.address, now.boot)) {
+    if (!context_.shared.rate_limiter.Allow(train.remote.address, now.boot)) {
       Drop(DropReason::kHandshakeRateLimited);
       return;
     }
@@ -63,7 +68,7 @@ void Engine::EnqueueHandshake(ByteSpan message, MessageType type,
     Drop(DropReason::kHandshakeQueueFull);
     return;
   }
-  context_.handshake_load.Add(1, now.boot);
+  context_.shared.handshake_load.Add(1, now.boot);
 }
 
 bool Engine::ServeHandshakes(Now now) {
@@ -84,7 +89,7 @@ bool Engine::ServeHandshakes(Now now) {
     handshakes_.Pop();
   }
   if (served != 0) {
-    context_.handshake_load.Remove(static_cast<std::uint32_t>(served), now.boot);
+    context_.shared.handshake_load.Remove(static_cast<std::uint32_t>(served), now.boot);
   }
   return !handshakes_.empty();
 }
@@ -95,27 +100,46 @@ void Engine::ServeInitiation(const HandshakeQueue::Entry& entry, Now now) {
     Drop(*reason);
     return;
   }
-  const auto& initiation = std::get<wireguard::OpenedInitiation>(opened);
-  PeerState* peer = FindPeer(initiation.static_key);
-  if (peer == nullptr) {
+  const HandedInitiation initiation{std::get<wireguard::OpenedInitiation>(opened), entry.remote,
+                                    entry.local};
+  const auto slot = FindSlot(initiation.opened.static_key);
+  if (!slot) {
     Drop(DropReason::kUnknownPeer);
-    return;
+  } else if (PeerState* peer = peers_[*slot].get()) {
+    AnswerInitiation(*peer, initiation, now);
+  } else if (context_.neighbours == nullptr ||
+             !context_.neighbours->HandOver(owners_[*slot], initiation)) {
+    Drop(DropReason::kHandoverFull);
   }
+}
+
+void Engine::HandleInitiation(const HandedInitiation& initiation, Now now) {
+  PeerState* peer = FindPeer(initiation.opened.static_key);
+  if (!is_link_up_) {
+    Drop(DropReason::kLinkDown);
+  } else if (peer == nullptr) {
+    Drop(DropReason::kUnknownPeer);
+  } else {
+    AnswerInitiation(*peer, initiation, now);
+  }
+}
+
+void Engine::AnswerInitiation(PeerState& peer, const HandedInitiation& initiation, Now now) {
   std::array<std::uint8_t, wireguard::kResponseSize> response;
-  if (const auto reason = peer->protocol.HandleOpenedInitiation(initiation, now, response)) {
+  if (const auto reason = peer.protocol.HandleOpenedInitiation(initiation.opened, now, response)) {
     Drop(*reason);
     return;
   }
-  SetPath(*peer, entry.remote, entry.local);
-  peer->received_bytes += entry.size;
-  if (context_.datagrams.SendControl(response, ControlPath(peer->path.remote, peer->path.source),
+  SetPath(peer, initiation.remote, initiation.local);
+  peer.received_bytes += wireguard::kInitiationSize;
+  if (context_.datagrams.SendControl(response, ControlPath(peer.path.remote, peer.path.source),
                                      packet::ControlKind::kHandshake)) {
     ++counters_.handshakes_answered;
-    peer->sent_bytes += response.size();
+    peer.sent_bytes += response.size();
   } else {
     Drop(DropReason::kControlLaneFull);
   }
-  DrainPeer(*peer, now);
+  DrainPeer(peer, now);
 }
 
 void Engine::ServeResponse(const HandshakeQueue::Entry& entry, Now now) {
@@ -142,10 +166,12 @@ void Engine::ServeResponse(const HandshakeQueue::Entry& entry, Now now) {
   DrainPeer(peer, now);
 }
 
-void Engine::HandleCookieReply(ByteSpan message, Now now) {
-  const auto* entry = indices_.Find(LoadLe32(message.data() + wireguard::kReceiverAt));
+void Engine::HandleCookieReply(MutableByteSpan message, const packet::ReceivedTrain& train,
+                               Now now) {
+  const std::uint32_t receiver = LoadLe32(message.data() + wireguard::kReceiverAt);
+  const auto* entry = indices_.Find(receiver);
   if (entry == nullptr) {
-    Drop(DropReason::kUnknownIndex);
+    HandOverOrDrop(message, message.size(), receiver, train);
     return;
   }
   if (const auto reason = entry->peer->HandleCookieReply(message, now.boot)) {
@@ -177,15 +203,8 @@ void Engine::SetPath(PeerState& peer, const Endpoint& remote, const packet::Loca
 }
 
 void Engine::SetRemote(PeerState& peer, const Endpoint& remote) {
-  const Endpoint& old = peer.path.remote;
-  const auto at = peers_by_remote_.find({old.address, old.port});
-  if (at != peers_by_remote_.end() && --at->second == 0) {
-    peers_by_remote_.erase(at);
-  }
+  context_.shared.remotes.Replace(peer.path.remote, remote);
   peer.path.remote = remote;
-  if (remote.is_set()) {
-    ++peers_by_remote_[{remote.address, remote.port}];
-  }
 }
 
 }  // namespace adit::engine

@@ -32,6 +32,18 @@ void Engine::HandleTunPacket(const packet::SuperPacket& super_packet, Now now) {
   RouteTowardPeer(super_packet, now);
 }
 
+std::uint8_t Engine::OwnerOf(ByteSpan packet) const {
+  const unsigned version = packet.empty() ? 0 : packet[0] >> 4;
+  IpAddress destination;
+  if (version == 4 && packet.size() >= packet::kIpv4HeaderSize) {
+    destination = IpAddress::V4(packet.data() + 16);
+  } else if (version == 6 && packet.size() >= packet::kIpv6HeaderSize) {
+    destination = IpAddress::V6(packet.data() + 24);
+  }
+  const auto slot = allowed_ips_.Lookup(destination);
+  return slot ? owners_[*slot] : options_.shard;
+}
+
 void Engine::RouteTowardPeer(const packet::SuperPacket& super_packet, Now now) {
   const auto made = packet::Splitter::Make(super_packet);
   if (const auto* reason = std::get_if<DropReason>(&made)) {
@@ -54,7 +66,8 @@ void Engine::RouteTowardPeer(const packet::SuperPacket& super_packet, Now now) {
     return;
   }
   const auto slot = allowed_ips_.Lookup(inner.destination);
-  if (!slot) {
+  // Another shard's: the prefix moved while the packet was handed over.
+  if (!slot || peers_[*slot] == nullptr) {
     Drop(DropReason::kNoPeerForDestination, segments);
     if (icmp_budget_.Take(now.boot)) {
       AnswerIntoTun(packet::IcmpErrorKind::kHostUnreachable, inner, super_packet.bytes);
@@ -251,7 +264,7 @@ bool Engine::IsOwnDatagram(const IpPacket& parsed) const {
       listen_port_ == 0) {
     return false;
   }
-  return peers_by_remote_.contains({parsed.destination, parsed.destination_port});
+  return context_.shared.remotes.Contains({parsed.destination, parsed.destination_port});
 }
 
 IpAddress Engine::IcmpSource(const IpPacket& parsed) const {

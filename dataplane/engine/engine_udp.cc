@@ -4,6 +4,7 @@
 
 #include "dataplane/engine/engine.h"
 #include "dataplane/engine/inner_packet.h"
+#include "dataplane/engine/steering.h"
 #include "dataplane/wireguard/constants.h"
 
 namespace adit::engine {
@@ -54,8 +55,13 @@ void Engine::HandleUdpTrain(const packet::ReceivedTrain& train, Now now) {
 PeerState* Engine::OpenRun(MutableByteSpan run, std::size_t segment_size,
                            const packet::ReceivedTrain& train, Now now) {
   const std::size_t total = (run.size() + segment_size - 1) / segment_size;
-  const auto* entry = indices_.Find(LoadLe32(run.data() + wireguard::kReceiverAt));
-  if (entry == nullptr || entry->session == nullptr) {
+  const std::uint32_t receiver = LoadLe32(run.data() + wireguard::kReceiverAt);
+  const auto* entry = indices_.Find(receiver);
+  if (entry == nullptr) {
+    HandOverOrDrop(run, segment_size, receiver, train);
+    return nullptr;
+  }
+  if (entry->session == nullptr) {
     Drop(DropReason::kUnknownIndex, total);
     return nullptr;
   }
@@ -143,6 +149,25 @@ void Engine::NoteTrain(PeerState& peer, std::size_t size, std::uint32_t full, st
                        .datagram_size = static_cast<std::uint32_t>(size),
                        .failed = peer.trains.failed(),
                        .looked_at = peer.trains.looked_at()};
+  }
+}
+
+// Of a receiver index that is not ours: another shard's, or nobody's.
+void Engine::HandOverOrDrop(MutableByteSpan datagrams, std::size_t segment_size,
+                            std::uint32_t receiver, const packet::ReceivedTrain& train) {
+  const std::size_t count = (datagrams.size() + segment_size - 1) / segment_size;
+  const std::uint8_t shard = ShardOfIndex(receiver);
+  if (shard == options_.shard || shard >= options_.shard_count || context_.neighbours == nullptr) {
+    Drop(DropReason::kUnknownIndex, count);
+    return;
+  }
+  packet::ReceivedTrain handed = train;
+  handed.bytes = datagrams;
+  handed.segment_size = std::min(segment_size, datagrams.size());
+  if (context_.neighbours->HandOver(shard, handed)) {
+    counters_.datagrams_received -= count;  // it counts them
+  } else {
+    Drop(DropReason::kHandoverFull, count);
   }
 }
 

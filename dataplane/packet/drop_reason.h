@@ -29,6 +29,7 @@ namespace adit::packet {
   X(kHandshakeReplayed, "handshake_replayed") /* timestamp not greater */             \
   X(kUnknownPeer, "unknown_peer")                                                     \
   X(kUnknownIndex, "unknown_receiver_index")                                          \
+  X(kHandoverFull, "handover_full") /* for another shard, which is behind */          \
   X(kBadCookieReply, "bad_cookie_reply")                                              \
   X(kExpiredSession, "expired_session")                                               \
   X(kDecryptFailed, "decrypt_failed")                                                 \

@@ -25,6 +25,7 @@ bool Mailbox::Push(Task task) {
       return false;
     }
     tasks_.push_back(std::move(task));
+    has_tasks_.store(true);
   }
   Wake();
   return true;
@@ -39,8 +40,12 @@ void Mailbox::Wake() {
 void Mailbox::TakeAll(std::vector<Task>& tasks) {
   std::uint64_t count = 0;
   (void)!read(event_.get(), &count, sizeof(count));
+  if (!has_tasks_.load()) {
+    return;
+  }
   const MutexLock lock(mutex_);
   std::swap(tasks, tasks_);
+  has_tasks_.store(false);
 }
 
 void Mailbox::Close() {
@@ -48,6 +53,11 @@ void Mailbox::Close() {
   const MutexLock lock(mutex_);
   is_closed_ = true;
   std::swap(refused, tasks_);
+}
+
+bool Mailbox::IsClosed() {
+  const MutexLock lock(mutex_);
+  return is_closed_;
 }
 
 }  // namespace adit::shard

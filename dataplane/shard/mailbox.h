@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -38,15 +39,19 @@ class Mailbox {
   void Wake();
 
   [[nodiscard]] int fd() const { return event_.get(); }
-  // Takes what waits, in order, in exchange for an empty vector whose memory is used again.
+  // Takes what waits, in order, in exchange for an empty vector whose memory is used again. Locks
+  // nothing when it was only woken.
   void TakeAll(std::vector<Task>& tasks);
   // Refuses everything from here on and destroys what waits.
   void Close();
+  // From any thread.
+  [[nodiscard]] bool IsClosed();
 
  private:
   explicit Mailbox(UniqueFd event);
 
   UniqueFd event_;
+  std::atomic<bool> has_tasks_{false};
   Mutex mutex_;
   std::vector<Task> tasks_ ABSL_GUARDED_BY(mutex_);
   bool is_closed_ ABSL_GUARDED_BY(mutex_) = false;

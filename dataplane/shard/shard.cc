@@ -38,7 +38,9 @@ absl::StatusOr<std::unique_ptr<Shard>> Shard::Make(ShardParts parts, const Shard
   std::unique_ptr<Shard> shard(
       new Shard(std::move(parts), options, std::move(mailbox), std::move(poller)));
   RETURN_IF_ERROR(shard->poller_.Add(shard->mailbox_->fd(), kMailboxTag, EPOLLIN));
-  RETURN_IF_ERROR(shard->poller_.Add(shard->tun_.fd(), kTunTag, EPOLLIN | EPOLLET));
+  if (shard->IsReader()) {
+    RETURN_IF_ERROR(shard->poller_.Add(shard->tun_.fd(), kTunTag, EPOLLIN | EPOLLET));
+  }
   RETURN_IF_ERROR(shard->WatchSockets());
   return shard;
 }
@@ -48,9 +50,8 @@ Shard::Shard(ShardParts parts, const ShardOptions& options, std::unique_ptr<Mail
     : syscalls_(parts.syscalls),
       clock_(parts.clock),
       aead_(std::move(parts.aead)),
-      tun_(std::move(parts.tun)),
+      tun_(parts.tun),
       sockets_(std::move(parts.sockets)),
-      udp_options_(options.udp),
       number_(options.engine.shard),
       ends_with_interface_(options.ends_with_interface),
       tun_reader_(syscalls_, tun_.fd()),
@@ -62,12 +63,12 @@ Shard::Shard(ShardParts parts, const ShardOptions& options, std::unique_ptr<Mail
                .aead = *aead_,
                .arena = parts.arena,
                .random = parts.random,
-               .handshake_load = parts.handshake_load},
+               .shared = parts.shared,
+               .neighbours = &neighbours_},
               options.engine),
       mailbox_(std::move(mailbox)),
       poller_(std::move(poller)),
-      listen_port_(sockets_.port()),
-      firewall_mark_(options.udp.mark) {
+      listen_port_(sockets_.port()) {
   engine_.SetListenPort(sockets_.port());
   for (const IpFamily family : io::kFamilies) {
     const io::UdpSocket* socket = sockets_.Of(family);
@@ -95,8 +96,13 @@ Shard::End Shard::Run() {
     const Now now = clock_.Read();
     ++turns_;
     RunTasks(now);
-    ReadTun(now);
+    if (IsReader()) {
+      ReadTun(now);
+    } else {
+      ReadRing(now);
+    }
     ReceiveUdp(now);
+    TakeHandedOver(now);
     has_more_handshakes = engine_.ServeHandshakes(now);
     if (engine_.PollTimeout() <= now.boot) {
       engine_.HandleTimeout(now);
@@ -131,14 +137,14 @@ void Shard::ReadTun(Now now) {
   }
   std::size_t bytes = 0;
   for (int i = 0; i < kTunReadsPerTurn && bytes < kTunBytesPerTurn; ++i) {
-    if (!is_tun_readable_ || !queue_.HasRoomForSuperPacket()) {
+    if (!MayReadTun()) {
       return;
     }
     const io::TunRead read = tun_reader_.Read();
     switch (read.outcome) {
       case io::TunRead::Outcome::kPacket:
         bytes += read.packet.bytes.size();
-        engine_.HandleTunPacket(read.packet, now);
+        HandleTunPacket(read.packet, now);
         break;
       case io::TunRead::Outcome::kDropped:
         break;
@@ -153,6 +159,18 @@ void Shard::ReadTun(Now now) {
       case io::TunRead::Outcome::kEmpty:
         is_tun_readable_ = false;
         break;
+    }
+  }
+}
+
+void Shard::ReadRing(Now now) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < kTunReadsPerTurn && bytes < kTunBytesPerTurn && MayReadTun(); ++i) {
+    const packet::SuperPacket& packet = *ring_->Front();
+    bytes += packet.bytes.size();
+    engine_.HandleTunPacket(packet, now);
+    if (ring_->Pop()) {
+      neighbours_.shards.front()->WakeIfAsleep();
     }
   }
 }
@@ -196,11 +214,10 @@ void Shard::Drain(Now now) {
     }
   }
   if (queue_.IsStuckCheckDue(now.boot)) {
-    queue_.GiveUpIfStuck(
-        {.tun_is_readable = is_tun_readable_,
-         .carried_data_recently = {engine_.CarriedDataRecently(IpFamily::kV4, now.boot),
-                                   engine_.CarriedDataRecently(IpFamily::kV6, now.boot)}},
-        now.boot);
+    queue_.GiveUpIfStuck({.tun_is_readable = IsReader() ? is_tun_readable_ : !ring_->IsEmpty(),
+                          .carried_data_recently = {CarriedDataRecently(IpFamily::kV4, now.boot),
+                                                    CarriedDataRecently(IpFamily::kV6, now.boot)}},
+                         now.boot);
   }
 }
 
@@ -211,12 +228,17 @@ void Shard::Sleep(bool has_more_handshakes, Now now) {
   } else {
     wake_at = std::min(wake_at, next_publish_);
   }
-  const bool has_work = has_more_handshakes || (is_tun_readable_ && queue_.HasRoomForSuperPacket());
-  Duration timeout{0};
-  if (!has_work && wake_at > now.boot) {
-    timeout = wake_at == Instant::Max() ? Duration::max() : wake_at - now.boot;
+  if (has_more_handshakes || HasInput() || wake_at <= now.boot) {
+    WaitForEvents(Duration(0));
+    return;
   }
-  WaitForEvents(timeout);
+  // Said first, then looked again: what the others bring from here on, they wake for.
+  is_asleep_.store(true);
+  if (HasInput()) {
+    wake_at = now.boot;
+  }
+  WaitForEvents(wake_at == Instant::Max() ? Duration::max() : wake_at - now.boot);
+  is_asleep_.store(false);
 }
 
 void Shard::WaitForEvents(Duration timeout) {
@@ -256,6 +278,10 @@ void Shard::Publish(Instant now) {
   add(packet::DropReason::kUnderlayStuck, counters.gso.underlay_stuck);
   add(packet::DropReason::kSendRefused, counters.gso.refused_datagrams);
   published_.Write(counters);
+  for (const IpFamily family : io::kFamilies) {
+    last_data_[io::IndexOf(family)].store(engine_.last_data(family).since_boot().count(),
+                                          std::memory_order_relaxed);
+  }
 }
 
 void Shard::FlushAtEnd() {

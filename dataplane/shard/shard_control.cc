@@ -1,53 +1,9 @@
 // What other threads ask of a shard.
 #include <utility>
 
-#include "common/mutex.h"
 #include "dataplane/shard/shard.h"
 
 namespace adit::shard {
-
-namespace {
-
-// Says that a task has run, or that it never will: the task's last copy is gone.
-class Completion {
- public:
-  void Finish(bool has_run) {
-    const MutexLock lock(mutex_);
-    has_run_ = has_run;
-    is_finished_ = true;
-    finished_.NotifyAll();
-  }
-  [[nodiscard]] bool Wait() {
-    const MutexLock lock(mutex_);
-    while (!is_finished_) {
-      finished_.Wait(mutex_);
-    }
-    return has_run_;
-  }
-
- private:
-  Mutex mutex_;
-  CondVar finished_;
-  bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;
-  bool has_run_ ABSL_GUARDED_BY(mutex_) = false;
-};
-
-// Travels with a task: when the task is destroyed without having run, the caller learns it.
-class CompletionGuard {
- public:
-  explicit CompletionGuard(std::shared_ptr<Completion> completion)
-      : completion_(std::move(completion)) {}
-  CompletionGuard(const CompletionGuard&) = delete;
-  CompletionGuard& operator=(const CompletionGuard&) = delete;
-  ~CompletionGuard() { completion_->Finish(has_run_); }
-  void NoteRun() { has_run_ = true; }
-
- private:
-  const std::shared_ptr<Completion> completion_;
-  bool has_run_ = false;
-};
-
-}  // namespace
 
 void Shard::RequestStop() {
   is_stop_requested_.store(true, std::memory_order_release);
@@ -56,35 +12,28 @@ void Shard::RequestStop() {
 
 bool Shard::Post(Task task) { return mailbox_->Push(std::move(task)); }
 
-bool Shard::Call(const Task& task) {
-  const auto completion = std::make_shared<Completion>();
-  {
-    auto guard = std::make_shared<CompletionGuard>(completion);
-    (void)Post([&task, guard](engine::Engine& engine, Now now) {
-      task(engine, now);
-      guard->NoteRun();
-    });
-  }
-  return completion->Wait();
+std::shared_ptr<Completion> Shard::Begin(const Task& task) {
+  auto completion = std::make_shared<Completion>();
+  auto guard = std::make_shared<CompletionGuard>(completion);
+  (void)Post([&task, guard](engine::Engine& engine, Now now) {
+    task(engine, now);
+    guard->NoteRun();
+  });
+  return completion;
 }
 
-absl::Status Shard::SetListenPort(std::uint16_t port) {
-  if (port != 0 && port == listen_port()) {
-    return absl::OkStatus();
-  }
-  io::UdpOptions options = udp_options_;
-  options.port = port;
-  options.mark = firewall_mark();
-  ASSIGN_OR_RETURN(io::UdpSockets sockets, io::UdpSockets::Open(syscalls_, options));
+bool Shard::Call(const Task& task) { return Begin(task)->Wait(); }
+
+absl::Status Shard::ExchangeSockets(io::UdpSockets& sockets) {
   absl::Status status;
   const bool has_run = Call([&](engine::Engine& engine, Now) {
-    status = ReplaceSockets(std::move(sockets));
+    status = ReplaceSockets(sockets);
     engine.SetListenPort(listen_port());
   });
-  return has_run ? status : Unavailable("set the listen port: the device is stopping");
+  return has_run ? status : Unavailable("exchange the sockets: the device is stopping");
 }
 
-absl::Status Shard::ReplaceSockets(io::UdpSockets sockets) {
+absl::Status Shard::ReplaceSockets(io::UdpSockets& sockets) {
   std::swap(sockets_, sockets);
   absl::Status status = WatchSockets();
   if (!status.ok()) {
@@ -106,7 +55,6 @@ absl::Status Shard::SetFirewallMark(std::uint32_t mark) {
   const bool has_run = Call([&](engine::Engine& engine, Now) {
     status = sockets_.SetMark(mark);
     if (status.ok()) {
-      firewall_mark_.store(mark);
       engine.ForgetSources();  // the mark may lead over another route
     }
   });
@@ -120,14 +68,6 @@ absl::Status Shard::ReattachTun() {
     is_tun_readable_ = true;
   });
   return has_run ? status : Unavailable("make the interface again: the device is stopping");
-}
-
-void Shard::SetLink(bool is_up, std::uint32_t mtu, const std::vector<IpAddress>& own_addresses) {
-  (void)Call([&](engine::Engine& engine, Now now) {
-    engine.SetMtu(mtu);
-    engine.SetOwnAddresses(own_addresses);
-    engine.SetLinkUp(is_up, now);
-  });
 }
 
 void Shard::HandleRouteEvent(const RouteEvent& event) {

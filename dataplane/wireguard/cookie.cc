@@ -29,20 +29,38 @@ crypto::Mac CookieFor(const crypto::SymmetricKey& secret, const Endpoint& source
 
 }  // namespace
 
+bool CookieSecret::IsCurrent(Instant now) const {
+  return made_ && now - *made_ < kCookieSecretLifetime;
+}
+
+std::optional<crypto::SymmetricKey> CookieSecret::Current(Instant now) const {
+  const MutexLock lock(mutex_);
+  return IsCurrent(now) ? std::optional(key_) : std::nullopt;
+}
+
+crypto::SymmetricKey CookieSecret::CurrentOrNew(Instant now) {
+  const MutexLock lock(mutex_);
+  if (!IsCurrent(now)) {
+    random_.Fill(key_.mutable_bytes());
+    made_ = now;
+  }
+  return key_;
+}
+
 bool CookieChecker::IsMac1Valid(ByteSpan message) const {
   const crypto::Mac mac = crypto::KeyedBlake2s128(identity_.mac1_key(), BeforeMac1(message));
   return crypto::ConstantTimeEqual(mac, Mac1Of(message));
 }
 
-MacCheck CookieChecker::Check(ByteSpan message, const Endpoint& source, Instant now) {
+MacCheck CookieChecker::Check(ByteSpan message, const Endpoint& source, Instant now) const {
   if (!IsMac1Valid(message)) {
     return MacCheck::kInvalid;
   }
-  const bool is_secret_current = has_secret_ && now - secret_made_ < kCookieSecretLifetime;
-  if (!is_secret_current) {
+  const auto secret = secret_.Current(now);
+  if (!secret) {
     return MacCheck::kMac1Only;
   }
-  const crypto::Mac cookie = CookieFor(secret_, source);
+  const crypto::Mac cookie = CookieFor(*secret, source);
   const crypto::Mac mac = crypto::KeyedBlake2s128(cookie, BeforeMac2(message));
   return crypto::ConstantTimeEqual(mac, Mac2Of(message)) ? MacCheck::kMac1AndCookie
                                                          : MacCheck::kMac1Only;
@@ -50,23 +68,14 @@ MacCheck CookieChecker::Check(ByteSpan message, const Endpoint& source, Instant 
 
 void CookieChecker::WriteReply(ByteSpan message, const Endpoint& source, Instant now,
                                std::span<std::uint8_t, kCookieReplySize> out) {
-  RotateSecret(now);
+  const crypto::Mac cookie = CookieFor(secret_.CurrentOrNew(now), source);
   StoreLe32(out.data(), static_cast<std::uint32_t>(MessageType::kCookieReply));
   // The sender's index of the message is the receiver of the reply.
   std::ranges::copy(message.subspan(kSenderAt, 4), out.begin() + kReceiverAt);
   const auto nonce = out.subspan<8, 24>();
   random_.Fill(nonce);
   const crypto::Hash key = crypto::Blake2s({kCookieLabel, identity_.public_key().bytes()});
-  crypto::XChaCha20Poly1305Seal(key, nonce, CookieFor(secret_, source), Mac1Of(message),
-                                out.subspan<32, 32>());
-}
-
-void CookieChecker::RotateSecret(Instant now) {
-  if (!has_secret_ || now - secret_made_ >= kCookieSecretLifetime) {
-    random_.Fill(secret_.mutable_bytes());
-    secret_made_ = now;
-    has_secret_ = true;
-  }
+  crypto::XChaCha20Poly1305Seal(key, nonce, cookie, Mac1Of(message), out.subspan<32, 32>());
 }
 
 }  // namespace adit::wireguard

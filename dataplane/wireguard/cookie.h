@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "common/bytes.h"
 #include "common/ip_address.h"
+#include "common/mutex.h"
 #include "common/random.h"
 #include "common/time.h"
 #include "dataplane/crypto/secret.h"
@@ -20,28 +22,45 @@ enum class MacCheck : std::uint8_t {
   kMac1AndCookie,  // both right: the sender owns its source address
 };
 
-// Thread: the shard's. The secret is per shard; it rotates every 120 s, on use.
+// What cookies are made with, one for all shards, so that each accepts what another handed out. It
+// rotates every 120 s, on use.
+//
+// Thread: any.
+class CookieSecret {
+ public:
+  explicit CookieSecret(RandomSource& random) : random_(random) {}
+
+  // nullopt: no cookie made with it is valid any more.
+  [[nodiscard]] std::optional<crypto::SymmetricKey> Current(Instant now) const;
+  [[nodiscard]] crypto::SymmetricKey CurrentOrNew(Instant now);
+
+ private:
+  [[nodiscard]] bool IsCurrent(Instant now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  RandomSource& random_;
+  mutable Mutex mutex_;
+  crypto::SymmetricKey key_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Instant> made_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Thread: the shard's.
 class CookieChecker {
  public:
-  CookieChecker(const LocalIdentity& identity, RandomSource& random)
-      : identity_(identity), random_(random) {}
+  CookieChecker(const LocalIdentity& identity, CookieSecret& secret, RandomSource& random)
+      : identity_(identity), secret_(secret), random_(random) {}
 
   // `message` is an initiation or a response of its exact size.
   [[nodiscard]] bool IsMac1Valid(ByteSpan message) const;
   // Checks mac1, then mac2 against the cookie of this source.
-  [[nodiscard]] MacCheck Check(ByteSpan message, const Endpoint& source, Instant now);
+  [[nodiscard]] MacCheck Check(ByteSpan message, const Endpoint& source, Instant now) const;
   // Writes the type-3 answer to `message` (whose mac1 is valid).
   void WriteReply(ByteSpan message, const Endpoint& source, Instant now,
                   std::span<std::uint8_t, kCookieReplySize> out);
 
  private:
-  void RotateSecret(Instant now);
-
   const LocalIdentity& identity_;
+  CookieSecret& secret_;
   RandomSource& random_;
-  crypto::SymmetricKey secret_;
-  Instant secret_made_;
-  bool has_secret_ = false;
 };
 
 }  // namespace adit::wireguard

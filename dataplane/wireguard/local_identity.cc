@@ -1,21 +1,27 @@
 #include "dataplane/wireguard/local_identity.h"
 
+#include <algorithm>
+
+#include "dataplane/crypto/secret.h"
 #include "dataplane/crypto/x25519.h"
 #include "dataplane/wireguard/labels.h"
 
 namespace adit::wireguard {
 
+LocalIdentity::LocalIdentity(crypto::SecretArena& arena)
+    : private_key_(crypto::ArenaKey::Copy(arena, crypto::SymmetricKey().bytes())) {}
+
 bool LocalIdentity::SetPrivateKey(std::span<const std::uint8_t, 32> key) {
+  if (!private_key_.is_set()) {
+    return false;
+  }
   if (crypto::IsAllZero(key)) {
     ClearPrivateKey();
     return true;
   }
-  crypto::ArenaKey copy = crypto::ArenaKey::Copy(arena_, key);
-  if (!copy.is_set()) {
-    return false;
-  }
-  crypto::ClampPrivateKey(copy.mutable_bytes());
-  private_key_ = std::move(copy);
+  std::ranges::copy(key, private_key_.mutable_bytes().begin());
+  crypto::ClampPrivateKey(private_key_.mutable_bytes());
+  is_set_ = true;
   public_key_ = crypto::DerivePublicKey(private_key_.bytes());
   mac1_key_ = crypto::Blake2s({kMac1Label, public_key_.bytes()});
   ++generation_;
@@ -23,7 +29,10 @@ bool LocalIdentity::SetPrivateKey(std::span<const std::uint8_t, 32> key) {
 }
 
 void LocalIdentity::ClearPrivateKey() {
-  private_key_.Reset();
+  if (is_set_) {
+    crypto::Wipe(private_key_.mutable_bytes());
+    is_set_ = false;
+  }
   public_key_ = PublicKey();
   mac1_key_ = {};
   ++generation_;

@@ -12,17 +12,18 @@ namespace adit::wireguard {
 // Our static key pair and what follows from it alone. Without a private key nothing is sent and
 // nothing is answered.
 //
-// Thread: the shard's. Owns the key in the arena.
+// Thread: the shard's. Owns a place in the arena from the beginning, so that a change of the key
+// finds room in every shard or in none.
 class LocalIdentity {
  public:
-  explicit LocalIdentity(crypto::SecretArena& arena) : arena_(arena) {}
+  explicit LocalIdentity(crypto::SecretArena& arena);
 
-  // Clamps and stores a copy; all zero, or ClearPrivateKey, means none. False: the arena is full
-  // and nothing changed.
+  // Clamps and stores a copy; all zero, or ClearPrivateKey, means none. False: the arena was full
+  // from the beginning; nothing changed.
   [[nodiscard]] bool SetPrivateKey(std::span<const std::uint8_t, 32> key);
   void ClearPrivateKey();
 
-  [[nodiscard]] bool is_set() const { return private_key_.is_set(); }
+  [[nodiscard]] bool is_set() const { return is_set_; }
   // Requires is_set().
   [[nodiscard]] std::span<const std::uint8_t, 32> private_key() const {
     return private_key_.bytes();
@@ -34,8 +35,8 @@ class LocalIdentity {
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
  private:
-  crypto::SecretArena& arena_;
   crypto::ArenaKey private_key_;
+  bool is_set_ = false;
   PublicKey public_key_;
   crypto::Hash mac1_key_{};
   std::uint64_t generation_ = 0;

@@ -41,6 +41,7 @@ HandshakeRateLimiter::~HandshakeRateLimiter() {
 bool HandshakeRateLimiter::Allow(const IpAddress& source, Instant now) {
   const std::uint64_t key = SourceOf(source);
   const std::size_t home = Scramble(key ^ hash_key_) & (capacity_ - 1);
+  const MutexLock lock(mutex_);
   Bucket* vacant = nullptr;
   for (std::size_t i = 0; i < std::min(kProbes, capacity_); ++i) {
     Bucket& bucket = buckets_[(home + i) & (capacity_ - 1)];

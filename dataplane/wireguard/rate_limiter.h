@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/ip_address.h"
+#include "common/mutex.h"
 #include "common/random.h"
 #include "common/time.h"
 
@@ -14,7 +15,7 @@ namespace adit::wireguard {
 // (paper 5.3). Asked only under load and only after a valid mac2. 65,536 entries at most, in a
 // fixed table hashed with a random key; those idle for a second make room; full means deny.
 //
-// Thread: the shard's. Memory is touched when first used.
+// Thread: any; one for all shards. Memory is touched when first used.
 class HandshakeRateLimiter {
  public:
   static constexpr std::size_t kCapacity = 65536;
@@ -42,7 +43,8 @@ class HandshakeRateLimiter {
 
   const std::uint64_t hash_key_;
   const std::size_t capacity_;  // a power of two
-  Bucket* buckets_;             // mapped, zero until used
+  Mutex mutex_;
+  Bucket* buckets_ ABSL_PT_GUARDED_BY(mutex_);  // mapped, zero until used
 };
 
 }  // namespace adit::wireguard

@@ -22,6 +22,7 @@ Duration Whiten(Duration time) {
 }  // namespace
 
 Tai64n Tai64nSource::Next(WallTime now, WallTime& last) {
+  const MutexLock lock(mutex_);
   clock_ = std::max(clock_, WallTime(Whiten(std::max(now.since_epoch(), Duration(0)))));
   Duration time = clock_.since_epoch();
   const Duration floor = std::max(floor_, last).since_epoch();
@@ -40,9 +41,18 @@ Tai64n Tai64nSource::Next(WallTime now, WallTime& last) {
   return stamp;
 }
 
-void Tai64nSource::Retire(WallTime last) { floor_ = std::max(floor_, last); }
+void Tai64nSource::Retire(WallTime last) {
+  const MutexLock lock(mutex_);
+  floor_ = std::max(floor_, last);
+}
+
+WallTime Tai64nSource::greatest() const {
+  const MutexLock lock(mutex_);
+  return greatest_;
+}
 
 void Tai64nSource::RestoreMark(WallTime mark) {
+  const MutexLock lock(mutex_);
   floor_ = std::max(floor_, mark);
   greatest_ = std::max(greatest_, mark);
 }

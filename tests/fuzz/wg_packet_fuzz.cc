@@ -31,7 +31,8 @@ struct HalfWay {
   const Endpoint endpoint = *Endpoint::Parse("192.0.2.1:1");
   Side initiator{11};
   Side responder{12};
-  wireguard::CookieChecker checker{responder.identity, responder.random};
+  wireguard::CookieSecret cookie_secret{responder.random};
+  wireguard::CookieChecker checker{responder.identity, cookie_secret, responder.random};
   testing::Initiation initiation{};
   testing::Response response{};
   std::array<std::uint8_t, wireguard::kCookieReplySize> cookie_reply{};

@@ -19,7 +19,7 @@ class EngineHost {
     arena = std::move(*made);
     aead = std::move(*crypto::MakeAead("libsodium"));
     engine = std::make_unique<engine::Engine>(
-        engine::EngineContext{datagrams, tun, *aead, *arena, random, load},
+        engine::EngineContext{datagrams, tun, *aead, *arena, random, shared},
         engine::EngineOptions{.enforce_access = enforce_access, .flow_capacity = 4096, .mtu = mtu});
     std::array<std::uint8_t, 32> key{};
     random.Fill(key);
@@ -61,7 +61,8 @@ class EngineHost {
   SeededRandom random;
   MemoryDatagrams datagrams;
   MemoryTun tun;
-  engine::HandshakeLoad load;
+  engine::Shared shared{random};
+  engine::HandshakeLoad& load = shared.handshake_load;
   std::unique_ptr<crypto::SecretArena> arena;
   std::unique_ptr<crypto::Aead> aead;
   std::unique_ptr<engine::Engine> engine;

@@ -124,18 +124,27 @@ TEST(RunOptions, ABadValueIsNamedWithItsKeyAndWhatWasExpected) {
     const char* value;
     const char* expected;
   };
-  for (const Bad& bad :
-       {Bad{"--channel", "tcp:hub:7443", "unix:/absolute/path"},
-        Bad{"--channel", "dataplane.sock", "unix:/PATH"}, Bad{"--mtu", "575", "576 to 65475"},
-        Bad{"--mtu", "65476", "576 to 65475"}, Bad{"--mtu", "large", "number"},
-        Bad{"--listen-port", "65536", "0 to 65535"}, Bad{"--listen-port", "-1", "0 to 65535"},
-        Bad{"--advertise", "vpn.example.org", "HOST:PORT"}, Bad{"--shards", "many", "number"},
-        Bad{"--state-dir", "state", "starts with /"}, Bad{"--allow-route", "10.0.0.0/33", "prefix"},
-        Bad{"--host-setup", "perhaps", "on or off"}, Bad{"--udp-gso", "perhaps", "auto, on or off"},
-        Bad{"--udp-gro", "perhaps", "auto, on or off"},
-        Bad{"--tun-offload", "perhaps", "auto, on or off"}, Bad{"--uapi", "1.5", "on or off"},
-        Bad{"--log-level", "loud", "trace, debug, info, warn, error, off"},
-        Bad{"--stats-interval", "soon", "10s"}, Bad{"--stats-interval", "2h", "1h"}}) {
+  for (const Bad& bad : {Bad{"--channel", "tcp:hub:7443", "unix:/absolute/path"},
+                         Bad{"--channel", "dataplane.sock", "unix:/PATH"},
+                         Bad{"--mtu", "575", "576 to 65475"},
+                         Bad{"--mtu", "65476", "576 to 65475"},
+                         Bad{"--mtu", "large", "number"},
+                         Bad{"--listen-port", "65536", "0 to 65535"},
+                         Bad{"--listen-port", "-1", "0 to 65535"},
+                         Bad{"--advertise", "vpn.example.org", "HOST:PORT"},
+                         Bad{"--shards", "many", "number"},
+                         Bad{"--shards", "0", "1 to 64"},
+                         Bad{"--shards", "65", "1 to 64"},
+                         Bad{"--state-dir", "state", "starts with /"},
+                         Bad{"--allow-route", "10.0.0.0/33", "prefix"},
+                         Bad{"--host-setup", "perhaps", "on or off"},
+                         Bad{"--udp-gso", "perhaps", "auto, on or off"},
+                         Bad{"--udp-gro", "perhaps", "auto, on or off"},
+                         Bad{"--tun-offload", "perhaps", "auto, on or off"},
+                         Bad{"--uapi", "1.5", "on or off"},
+                         Bad{"--log-level", "loud", "trace, debug, info, warn, error, off"},
+                         Bad{"--stats-interval", "soon", "10s"},
+                         Bad{"--stats-interval", "2h", "1h"}}) {
     const Given on_command_line({bad.flag, bad.value});
     EXPECT_TRUE(absl::IsInvalidArgument(on_command_line.status)) << bad.flag;
     EXPECT_THAT(MessageOf(on_command_line.status),

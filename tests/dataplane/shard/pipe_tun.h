@@ -34,6 +34,12 @@ class PipeTun final : public io::Syscalls {
     framed.insert(framed.end(), packet.begin(), packet.end());
     (void)!write(far_end_.get(), framed.data(), framed.size());
   }
+  // The same, once there is room for it in the TUN's queue.
+  void InjectWaiting(const Bytes& packet) {
+    pollfd writable{far_end_.get(), POLLOUT, 0};
+    (void)poll(&writable, 1, 10'000);
+    Inject(packet);
+  }
   // The next packet written to TUN; nothing after so long.
   std::optional<Bytes> Next(int timeout_milliseconds = 10'000) {
     pollfd readable{far_end_.get(), POLLIN, 0};

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
+#include <vector>
 
-#include "dataplane/shard/shard.h"
+#include "common/mutex.h"
+#include "dataplane/shard/group.h"
 #include "tests/dataplane/shard/pipe_tun.h"
 #include "tests/support/seeded_random.h"
 
@@ -26,58 +28,65 @@ class ShiftedClock final : public Clock {
   std::atomic<Duration::rep> ahead_nanoseconds_{0};
 };
 
-// A shard with everything it borrows and, after Start, its thread.
+// Reproducible for one thread, usable by several.
+class LockedRandom final : public RandomSource {
+ public:
+  explicit LockedRandom(std::uint64_t seed) : random_(seed) {}
+  void Fill(MutableByteSpan out) override {
+    const MutexLock lock(mutex_);
+    random_.Fill(out);
+  }
+
+ private:
+  Mutex mutex_;
+  testing::SeededRandom random_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A group of shards with everything it borrows and, after Start, its threads.
 class ShardHost {
  public:
-  explicit ShardHost(std::uint64_t seed, bool ends_with_interface = true) : random_(seed) {
+  explicit ShardHost(std::uint64_t seed, std::size_t shards = 1, bool ends_with_interface = true)
+      : random_(seed) {
     arena_ = std::move(*crypto::SecretArena::Make(4096));
-    const io::UdpOptions udp{
-        .port = 0, .mark = 0, .gso = io::OffloadSwitch::kAuto, .gro = io::OffloadSwitch::kAuto};
     io::TunOptions tun_options;
     tun_options.name = "pipe";
     tun_options.offload = io::OffloadSwitch::kOff;  // the test wants single packets
     auto tun = io::TunDevice::Open(kernel, tun_options);
-    auto sockets = io::UdpSockets::Open(kernel, udp);
+    std::vector<std::unique_ptr<crypto::Aead>> aeads;
+    for (std::size_t i = 0; i < shards; ++i) {
+      aeads.push_back(std::move(*crypto::MakeAead("libsodium")));
+    }
     engine::EngineOptions engine_options;
     engine_options.enforce_access = false;
     engine_options.flow_capacity = 1024;
-    auto made = Shard::Make(
+    auto made = ShardGroup::Make(
         {.syscalls = kernel,
          .clock = clock,
          .random = random_,
          .arena = *arena_,
-         .handshake_load = load_,
-         .aead = std::move(*crypto::MakeAead("libsodium")),
-         .tun = std::move(*tun),
-         .sockets = std::move(*sockets)},
-        {.engine = engine_options, .udp = udp, .ends_with_interface = ends_with_interface});
-    shard_ = std::move(*made);
+         .aeads = std::move(aeads),
+         .tun = std::move(*tun)},
+        {.engine = engine_options, .udp = {}, .ends_with_interface = ends_with_interface});
+    group_ = std::move(*made);
     std::array<std::uint8_t, 32> key{};
     random_.Fill(key);
-    (void)shard_->engine().SetPrivateKey(key, clock.Read());
-    public_key_ = shard_->engine().public_key();
-  }
-  ~ShardHost() {
-    if (thread_.joinable()) {
-      (void)Stop();
-    }
+    (void)group_->Call(
+        [&](engine::Engine& engine, Now now) { (void)engine.SetPrivateKey(key, now); });
+    public_key_ = group_->engine().public_key();
   }
 
-  Shard* operator->() { return shard_.get(); }
+  ShardGroup* operator->() { return group_.get(); }
+  [[nodiscard]] ShardGroup& group() { return *group_; }
   [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
   [[nodiscard]] std::size_t keys_in_use() const { return arena_->slots_in_use(); }
+  // Number 0, to be used without Start.
+  [[nodiscard]] Shard& shard() { return group_->shard(0); }
 
   void Start() {
-    thread_ = std::thread([this] { end_.set_value(shard_->Run()); });
+    group_->Start([this] { interface_gone_.set_value(); });
   }
-  // Waits for the end of Run, whatever ends it.
-  Shard::End Join() {
-    thread_.join();
-    return end_.get_future().get();
-  }
-  Shard::End Stop() {
-    shard_->RequestStop();
-    return Join();
+  [[nodiscard]] bool SeesInterfaceGone() {
+    return interface_gone_.get_future().wait_for(seconds(10)) == std::future_status::ready;
   }
 
   // Makes the other a peer behind a prefix; `at`: its loopback address, or none.
@@ -88,16 +97,29 @@ class ShardHost {
     if (!at.empty()) {
       patch.endpoint = Endpoint{*IpAddress::Parse(at), other->listen_port(), 0};
     }
-    ASSERT_TRUE(shard_->Call(
-        [&](engine::Engine& engine, Now now) { EXPECT_TRUE(engine.ApplyPatch(patch, now)); }));
+    ASSERT_TRUE(Apply(patch));
+  }
+  void RemovePeer(const ShardHost& other) {
+    engine::PeerPatch gone;
+    gone.public_key = other.public_key();
+    gone.remove = true;
+    ASSERT_TRUE(Apply(gone));
+  }
+  [[nodiscard]] bool Apply(const engine::PeerPatch& patch) {
+    std::atomic<bool> has_room{true};
+    return group_->Call([&](engine::Engine& engine, Now now) {
+      if (!engine.ApplyPatch(patch, now)) {
+        has_room = false;
+      }
+    }) && has_room;
   }
 
   // Until the published counters say so; they are at most some milliseconds behind.
   template <typename Predicate>
   [[nodiscard]] bool Sees(Predicate predicate) {
     const Instant end = clock.Read().boot + seconds(10);
-    while (!predicate(shard_->counters())) {
-      if (clock.Read().boot > end || !shard_->Call([](engine::Engine&, Now) {})) {
+    while (!predicate(group_->counters())) {
+      if (clock.Read().boot > end || !group_->Call([](engine::Engine&, Now) {})) {
         return false;
       }
     }
@@ -113,13 +135,11 @@ class ShardHost {
   ShiftedClock clock;
 
  private:
-  testing::SeededRandom random_;
-  engine::HandshakeLoad load_;
+  LockedRandom random_;
   std::unique_ptr<crypto::SecretArena> arena_;
-  std::unique_ptr<Shard> shard_;
+  std::unique_ptr<ShardGroup> group_;
   PublicKey public_key_;
-  std::promise<Shard::End> end_;
-  std::thread thread_;
+  std::promise<void> interface_gone_;
 };
 
 }  // namespace adit::shard

@@ -65,7 +65,8 @@ TEST_F(CookieVectors, TheIdentityGivesTheMac1Key) {
 
 TEST_F(CookieVectors, Mac1IsCheckedAsPublished) {
   testing::SeededRandom random(1);
-  const CookieChecker checker(identity_, random);
+  CookieSecret secret(random);
+  const CookieChecker checker(identity_, secret, random);
   ASSERT_FALSE(vectors_.at("mac1_messages").empty());
   for (const auto& entry : vectors_.at("mac1_messages")) {
     Buffer message = WithMacs(entry);
@@ -95,7 +96,8 @@ TEST_F(CookieVectors, TheReplySealsTheCookieOfTheSource) {
   for (const char* text : {"192.168.13.37:2570", "[2001:db8::7]:2571"}) {
     const Endpoint source = *Endpoint::Parse(text);
     ScriptedRandom random({secret, nonce});
-    CookieChecker checker(identity_, random);
+    CookieSecret drawn(random);
+    CookieChecker checker(identity_, drawn, random);
     const Buffer message = WithMacs(reply_vector);
     std::array<std::uint8_t, kCookieReplySize> reply{};
     checker.WriteReply(message, source, Instant(seconds(5)), reply);
@@ -142,7 +144,8 @@ class CookieRules : public testing::ProtocolPair {
   }
 
   Endpoint source_ = *Endpoint::Parse("192.0.2.1:1111");
-  CookieChecker checker_{b_.identity, b_.random};
+  CookieSecret secret_{b_.random};
+  CookieChecker checker_{b_.identity, secret_, b_.random};
 };
 
 TEST_F(CookieRules, R12_TheNextRetransmitCarriesMac2) {
@@ -162,7 +165,8 @@ TEST_F(CookieRules, R12_TheNextRetransmitCarriesMac2) {
 
 TEST_F(CookieRules, R12_AResponderKeepsACookieToo) {
   const Response response = Respond(b_, Initiate(a_));
-  CookieChecker checker(a_.identity, a_.random);
+  CookieSecret secret(a_.random);
+  CookieChecker checker(a_.identity, secret, a_.random);
   EXPECT_EQ(checker.Check(response, source_, now_.boot), MacCheck::kMac1Only);
   std::array<std::uint8_t, kCookieReplySize> reply{};
   checker.WriteReply(response, source_, now_.boot, reply);
