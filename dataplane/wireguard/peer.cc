@@ -52,6 +52,7 @@ void Peer::OnIdentityChanged() {
   static_static_.Reset();
   DropPending();
   slots_.StopSending();
+  last_initiation_sent_.reset();  // under the new key nothing was sent yet
 }
 
 void Peer::Clear() {

@@ -270,7 +270,6 @@ TEST_F(EngineRules, R13_ANewPrivateKeyIsUsedAtOnce) {
   Connect();
   std::array<std::uint8_t, 32> key{};
   client_.random.Fill(key);
-  time_.Advance(seconds(6));
   const PublicKey old = client_.key();
   ASSERT_TRUE(client_.engine->SetPrivateKey(key, now()));
   PeerPatch remove;
