@@ -47,7 +47,7 @@ void Engine::EnqueueHandshake(MutableByteSpan message, MessageType type,
   }
   // Under load a source proves its address before it takes a place in the queue.
   if (context_.shared.handshake_load.IsUnderLoad(now.boot)) {
-    if (cookies_.Check(message, train.remote, now.boot) != wireguard::MacCheck::kMac1AndCookie) {
+    if (!cookies_.IsMac2Valid(message, train.remote, now.boot)) {
       Drop(DropReason::kBadMac2);
       std::array<std::uint8_t, wireguard::kCookieReplySize> reply;
       cookies_.WriteReply(message, train.remote, now.boot, reply);

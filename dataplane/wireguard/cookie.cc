@@ -4,7 +4,6 @@
 
 #include "dataplane/crypto/handshake_aead.h"
 #include "dataplane/wireguard/constants.h"
-#include "dataplane/wireguard/labels.h"
 
 namespace adit::wireguard {
 namespace {
@@ -52,18 +51,24 @@ bool CookieChecker::IsMac1Valid(ByteSpan message) const {
   return crypto::ConstantTimeEqual(mac, Mac1Of(message));
 }
 
+bool CookieChecker::IsMac2Valid(ByteSpan message, const Endpoint& source, Instant now) const {
+  if (crypto::IsAllZero(Mac2Of(message))) {
+    return false;  // without a cookie, mac2 is zero: most of a flood costs no hash
+  }
+  const auto secret = secret_.Current(now);
+  if (!secret) {
+    return false;
+  }
+  const crypto::Mac cookie = CookieFor(*secret, source);
+  const crypto::Mac mac = crypto::KeyedBlake2s128(cookie, BeforeMac2(message));
+  return crypto::ConstantTimeEqual(mac, Mac2Of(message));
+}
+
 MacCheck CookieChecker::Check(ByteSpan message, const Endpoint& source, Instant now) const {
   if (!IsMac1Valid(message)) {
     return MacCheck::kInvalid;
   }
-  const auto secret = secret_.Current(now);
-  if (!secret) {
-    return MacCheck::kMac1Only;
-  }
-  const crypto::Mac cookie = CookieFor(*secret, source);
-  const crypto::Mac mac = crypto::KeyedBlake2s128(cookie, BeforeMac2(message));
-  return crypto::ConstantTimeEqual(mac, Mac2Of(message)) ? MacCheck::kMac1AndCookie
-                                                         : MacCheck::kMac1Only;
+  return IsMac2Valid(message, source, now) ? MacCheck::kMac1AndCookie : MacCheck::kMac1Only;
 }
 
 void CookieChecker::WriteReply(ByteSpan message, const Endpoint& source, Instant now,
@@ -74,8 +79,8 @@ void CookieChecker::WriteReply(ByteSpan message, const Endpoint& source, Instant
   std::ranges::copy(message.subspan(kSenderAt, 4), out.begin() + kReceiverAt);
   const auto nonce = out.subspan<8, 24>();
   random_.Fill(nonce);
-  const crypto::Hash key = crypto::Blake2s({kCookieLabel, identity_.public_key().bytes()});
-  crypto::XChaCha20Poly1305Seal(key, nonce, cookie, Mac1Of(message), out.subspan<32, 32>());
+  crypto::XChaCha20Poly1305Seal(identity_.cookie_key(), nonce, cookie, Mac1Of(message),
+                                out.subspan<32, 32>());
 }
 
 }  // namespace adit::wireguard

@@ -51,7 +51,9 @@ class CookieChecker {
 
   // `message` is an initiation or a response of its exact size.
   [[nodiscard]] bool IsMac1Valid(ByteSpan message) const;
-  // Checks mac1, then mac2 against the cookie of this source.
+  // Whether mac2 is made with the cookie of this source. mac1 is not looked at.
+  [[nodiscard]] bool IsMac2Valid(ByteSpan message, const Endpoint& source, Instant now) const;
+  // Checks mac1, then mac2.
   [[nodiscard]] MacCheck Check(ByteSpan message, const Endpoint& source, Instant now) const;
   // Writes the type-3 answer to `message` (whose mac1 is valid).
   void WriteReply(ByteSpan message, const Endpoint& source, Instant now,

@@ -24,6 +24,7 @@ bool LocalIdentity::SetPrivateKey(std::span<const std::uint8_t, 32> key) {
   is_set_ = true;
   public_key_ = crypto::DerivePublicKey(private_key_.bytes());
   mac1_key_ = crypto::Blake2s({kMac1Label, public_key_.bytes()});
+  cookie_key_ = crypto::Blake2s({kCookieLabel, public_key_.bytes()});
   ++generation_;
   return true;
 }
@@ -35,6 +36,7 @@ void LocalIdentity::ClearPrivateKey() {
   }
   public_key_ = PublicKey();
   mac1_key_ = {};
+  cookie_key_ = {};
   ++generation_;
 }
 

@@ -31,6 +31,8 @@ class LocalIdentity {
   [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
   // BLAKE2s("mac1----" ‖ own public key): what mac1 of messages to us is keyed with.
   [[nodiscard]] const crypto::Hash& mac1_key() const { return mac1_key_; }
+  // BLAKE2s("cookie--" ‖ own public key): what our cookie replies are sealed with.
+  [[nodiscard]] const crypto::Hash& cookie_key() const { return cookie_key_; }
   // Raised by every change, so that peers know their cached static-static result is stale.
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
@@ -39,6 +41,7 @@ class LocalIdentity {
   bool is_set_ = false;
   PublicKey public_key_;
   crypto::Hash mac1_key_{};
+  crypto::Hash cookie_key_{};
   std::uint64_t generation_ = 0;
 };
 
