@@ -104,6 +104,28 @@ Counters Engine::counters() const {
   return counters;
 }
 
+Holdings Engine::holdings() const {
+  Holdings holdings;
+  holdings.peers = slots_by_key_.size();
+  holdings.receiver_indices = indices_.size();
+  holdings.timers = timers_.size();
+  holdings.waiting_handshakes = handshakes_.size();
+  holdings.pending_flushes = flush_pending_.size();
+  for (const auto& peer : peers_) {
+    if (peer == nullptr) {
+      continue;
+    }
+    const std::size_t sessions = peer->protocol.session_count();
+    holdings.sessions += sessions;
+    holdings.most_sessions = std::max(holdings.most_sessions, sessions);
+    const std::size_t staged = peer->staged.segment_count();
+    holdings.staged_packets += staged;
+    holdings.most_staged_packets = std::max(holdings.most_staged_packets, staged);
+    holdings.most_staged_bytes = std::max(holdings.most_staged_bytes, peer->staged.byte_count());
+  }
+  return holdings;
+}
+
 std::uint32_t Engine::AppendReports(std::uint32_t first, std::uint32_t count,
                                     std::vector<PeerReport>& out, ReportDetail detail) const {
   std::size_t slot = first;

@@ -141,6 +141,8 @@ class Engine {
   // Of all shards.
   [[nodiscard]] std::size_t peer_count() const { return slots_by_key_.size(); }
   [[nodiscard]] Counters counters() const;
+  // Looks at every peer.
+  [[nodiscard]] Holdings holdings() const;
   // Appends reports of up to `count` peers from slot `first`; returns the next slot, or 0 at the
   // end. In pieces, so that asking about 10,000 peers does not stop the packets.
   std::uint32_t AppendReports(std::uint32_t first, std::uint32_t count,

@@ -62,4 +62,19 @@ struct Counters {
   friend bool operator==(const Counters&, const Counters&) = default;
 };
 
+// What an engine holds at this moment: what memory it takes is bounded by these. Sums over peers,
+// and the most that one of them has.
+struct Holdings {
+  std::size_t peers = 0;
+  std::size_t sessions = 0;
+  std::size_t most_sessions = 0;
+  std::size_t receiver_indices = 0;
+  std::size_t staged_packets = 0;  // segments counted singly
+  std::size_t most_staged_packets = 0;
+  std::size_t most_staged_bytes = 0;
+  std::size_t timers = 0;              // armed
+  std::size_t waiting_handshakes = 0;  // received, not yet served
+  std::size_t pending_flushes = 0;     // peers whose staged packets found no room
+};
+
 }  // namespace adit::engine

@@ -29,6 +29,8 @@ class StagedPackets {
   [[nodiscard]] bool empty() const { return packets_.empty(); }
   [[nodiscard]] Packet& front() { return packets_.front(); }
   void PopFront();
+  [[nodiscard]] std::size_t segment_count() const { return segment_count_; }
+  [[nodiscard]] std::size_t byte_count() const { return byte_count_; }
 
  private:
   std::list<Packet> packets_;  // empty it owns nothing: most peers have none

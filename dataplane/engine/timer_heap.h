@@ -54,6 +54,7 @@ class TimerHeap {
     }
   }
 
+  [[nodiscard]] std::size_t size() const { return heap_.size(); }
   [[nodiscard]] Instant Earliest() const {
     return heap_.empty() ? Instant::Max() : heap_.front().deadline;
   }

@@ -208,6 +208,14 @@ bool Peer::has_session(Instant now) const {
   return false;
 }
 
+std::size_t Peer::session_count() const {
+  std::size_t count = 0;
+  for (const Session* session : {slots_.previous(), slots_.current(), slots_.next()}) {
+    count += session != nullptr ? 1 : 0;
+  }
+  return count;
+}
+
 Duration Peer::Jitter() {
   return Duration(static_cast<std::int64_t>(context_.random.Next32()) % kMaxJitter.count());
 }

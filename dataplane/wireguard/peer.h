@@ -126,6 +126,7 @@ class Peer {
   // When the last handshake was completed: as a responder, one that the initiator has confirmed.
   [[nodiscard]] std::optional<WallTime> last_handshake() const;
   [[nodiscard]] bool has_session(Instant now) const;  // one that may send or receive
+  [[nodiscard]] std::size_t session_count() const;    // 0 to 3: previous, current, next
 
  private:
   // A handshake we began: what the response is opened with. Keys in the arena.

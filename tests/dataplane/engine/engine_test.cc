@@ -253,6 +253,27 @@ TEST_F(EngineTest, StagesAtMostWhatIsAllowedAndDropsTheOldest) {
   EXPECT_EQ(LoadBe16(gateway_.tun.delivered.back().data() + 4), 199);
 }
 
+TEST_F(EngineTest, SaysWhatItHolds) {
+  client_.SendFromTun(BuildPacket({}), now());
+  Holdings held = client_.engine->holdings();
+  EXPECT_EQ(held.peers, 1U);
+  EXPECT_EQ(held.sessions, 0U);
+  EXPECT_EQ(held.receiver_indices, 1U);  // of the handshake
+  EXPECT_EQ(held.staged_packets, 1U);
+  EXPECT_EQ(held.most_staged_packets, 1U);
+  EXPECT_EQ(held.most_staged_bytes, BuildPacket({}).size());
+  EXPECT_EQ(held.timers, 1U);
+  Settle();
+  held = client_.engine->holdings();
+  EXPECT_EQ(held.sessions, 1U);
+  EXPECT_EQ(held.most_sessions, 1U);
+  EXPECT_EQ(held.receiver_indices, 1U);
+  EXPECT_EQ(held.staged_packets, 0U);
+  client_.engine->RemoveAllPeers();
+  held = client_.engine->holdings();
+  EXPECT_EQ(held.peers + held.sessions + held.receiver_indices + held.timers, 0U);
+}
+
 TEST_F(EngineTest, StagedPacketsWaitWhileTheQueueIsFullAndKeepTheirOrder) {
   client_.SendFromTun(BuildPacket({.ip_id = 1}), now());
   client_.datagrams.is_reserve_only = true;
