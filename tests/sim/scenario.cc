@@ -115,9 +115,15 @@ Scenario Scenario::Draw(Kind kind, std::uint64_t seed) {
 
 Duration Scenario::RecoveryBound() const {
   const Duration one = wireguard::kRekeyTimeout + wireguard::kMaxJitter;
-  return kind == Kind::kOutage
+  const bool may_have_to_notice =
+      kind == Kind::kHosts || kind == Kind::kEverything || kind == Kind::kOutage;
+  return may_have_to_notice
              ? wireguard::kNewHandshakeTimeout + wireguard::kMaxJitter + one + kTraffic
-             : 2 * one + kTraffic;
+             : TwoRekeyTimeouts();
+}
+
+Duration Scenario::TwoRekeyTimeouts() {
+  return 2 * (wireguard::kRekeyTimeout + wireguard::kMaxJitter) + kTraffic;
 }
 
 }  // namespace adit::sim

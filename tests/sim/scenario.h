@@ -64,7 +64,9 @@ struct Scenario {
 
   // How long after the last fault until every permitted pair is connected, at most; world.cc
   // derives it.
+  // In the worst case of its kind, and what is hardly ever exceeded: see World.
   [[nodiscard]] Duration RecoveryBound() const;
+  [[nodiscard]] static Duration TwoRekeyTimeouts();
 };
 
 }  // namespace adit::sim

@@ -41,6 +41,11 @@ struct Outcome {
 //    REKEY_TIMEOUT, 15 s, to notice, if the other end cannot speak first (it forgot where its peer
 //    is, or its peer's NAT did). So what can make a host forget stops kNoticeTime before the last
 //    fault; loss, damage, short partitions and attacks go on.
+//  - The confirmation of a handshake may be the last thing that is lost. When its sender was
+//    restarted and has nothing of its own to send, the responder sends into the session of before
+//    for another KEEPALIVE_TIMEOUT + REKEY_TIMEOUT: its clock began anew with the initiation. So
+//    the bound with crashes (kHosts, kEverything) is that of kOutage; schedules beyond two rekey
+//    timeouts are counted, and few.
 //  - After 90 s without any answer (REKEY_ATTEMPT_TIME) an end gives up and begins anew only 15 s
 //    after the next packet it sends. Where partitions last that long (Kind::kOutage), the bound is
 //    15 s + REKEY_TIMEOUT and the jitter of both.
