@@ -95,8 +95,9 @@ void Host::Start(bool with_stale_disk) {
   random_ = std::make_unique<testing::SeededRandom>(machine_random_.Next64());
   arena_ = *crypto::SecretArena::Make(kArenaSlots);
   output_ = std::make_unique<Output>(*this);
+  shared_ = std::make_unique<engine::Shared>(*random_);
   engine_ = std::make_unique<engine::Engine>(
-      engine::EngineContext{*output_, *this, services_.aead, *arena_, *random_, load_},
+      engine::EngineContext{*output_, *this, services_.aead, *arena_, *random_, *shared_},
       engine::EngineOptions{.handshake_queue_capacity = kHandshakeQueue,
                             .enforce_access = configuration().enforces_access,
                             .flow_capacity = kFlows,
@@ -115,9 +116,9 @@ void Host::Kill() {
   services_.watch.OnEnd(number_);
   engine_.reset();
   output_.reset();
+  shared_.reset();
   arena_.reset();
   tun_backlog_.clear();
-  load_.Remove(0, now().boot);
 }
 
 engine::Counters Host::CountersAtEnd() {
@@ -196,11 +197,8 @@ void Host::Turn() {
         : engine_->ForgetSource(forgotten.peer, forgotten.source.address);
   }
   if (output_->queue.IsStuckCheckDue(at.boot)) {
-    output_->queue.GiveUpIfStuck(
-        {.tun_is_readable = !tun_backlog_.empty(),
-         .carried_data_recently = {engine_->CarriedDataRecently(IpFamily::kV4, at.boot),
-                                   engine_->CarriedDataRecently(IpFamily::kV6, at.boot)}},
-        at.boot);
+    // One family only: there is no other that its uplink keeps waiting.
+    output_->queue.GiveUpIfStuck({.tun_is_readable = !tun_backlog_.empty()}, at.boot);
   }
   const Instant next = std::min(engine_->PollTimeout(), output_->queue.PollTimeout());
   if (next != Instant::Max()) {

@@ -167,7 +167,7 @@ class Host final : private packet::TunSink, private io::BatchSender {
 
   std::unique_ptr<testing::SeededRandom> random_;
   std::unique_ptr<crypto::SecretArena> arena_;
-  engine::HandshakeLoad load_;
+  std::unique_ptr<engine::Shared> shared_;
   std::unique_ptr<Output> output_;
   std::unique_ptr<engine::Engine> engine_;
 };

@@ -38,7 +38,7 @@ TEST_P(ScheduleTest, HoldsWhatMustAlwaysHoldAndHeals) {
         << name << " " << seed;
     virtual_time += outcome.virtual_time;
     slowest = std::max(slowest, outcome.slowest_recovery);
-    slow += outcome.slowest_recovery > Scenario::TwoRekeyTimeouts() ? 1 : 0;
+    slow += outcome.slowest_recovery > Scenario::TwoRekeyTimeouts() ? 1U : 0U;
     sum.read += outcome.totals.read;
     sum.delivered += outcome.totals.delivered;
     sum.forbidden += outcome.totals.forbidden;
