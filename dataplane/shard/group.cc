@@ -64,7 +64,7 @@ ShardGroup::ShardGroup(GroupParts& parts, const GroupOptions& options)
 
 ShardGroup::~ShardGroup() { Stop(); }
 
-void ShardGroup::Start(std::function<void()> on_interface_gone) {
+void ShardGroup::Start(const std::function<void()>& on_interface_gone) {
   is_started_.store(true);
   for (const auto& shard : shards_) {
     threads_.emplace_back([this, raw = shard.get(), on_interface_gone] {
@@ -138,7 +138,7 @@ absl::Status ShardGroup::SetListenPort(std::uint16_t port) {
   ASSIGN_OR_RETURN(std::vector<io::UdpSockets> sockets,
                    io::UdpSockets::OpenGroup(syscalls_, options, size(), engine::kSteeringBytes));
   for (std::size_t i = 0; i < size(); ++i) {
-    const absl::Status status = shards_[i]->ExchangeSockets(sockets[i]);
+    absl::Status status = shards_[i]->ExchangeSockets(sockets[i]);
     if (!status.ok()) {
       while (i-- > 0) {
         (void)shards_[i]->ExchangeSockets(sockets[i]);

@@ -64,7 +64,7 @@ class ShardGroup {
 
   // Once. on_interface_gone: called by a shard's thread when the shards have begun to end since
   // somebody has deleted the TUN interface; by none after Stop has returned.
-  void Start(std::function<void()> on_interface_gone);
+  void Start(const std::function<void()>& on_interface_gone);
   // Sends what waits, erases all keys, and returns when the threads have ended.
   void Stop();
 

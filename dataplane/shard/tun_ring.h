@@ -30,6 +30,7 @@ class TunRing {
   }
   TunRing(const TunRing&) = delete;
   TunRing& operator=(const TunRing&) = delete;
+  ~TunRing() = default;
 
   // --- the producer's
   [[nodiscard]] bool IsFull() {
