@@ -39,12 +39,14 @@ class ShardGroupTest : public ::testing::Test {
     return "10.0." + std::to_string(client) + ".1";
   }
   static Bytes Forth(std::size_t client, std::size_t payload = 100) {
-    PacketSpec spec{.source = AddressOf(client), .destination = "10.9.0.1"};
+    const std::string source = AddressOf(client);  // of which the spec holds a view
+    PacketSpec spec{.source = source, .destination = "10.9.0.1"};
     spec.payload.assign(payload, static_cast<std::uint8_t>(client));
     return BuildPacket(spec);
   }
   static Bytes Back(std::size_t client, std::size_t payload = 100) {
-    PacketSpec spec{.source = "10.9.0.1", .destination = AddressOf(client)};
+    const std::string destination = AddressOf(client);
+    PacketSpec spec{.source = "10.9.0.1", .destination = destination};
     spec.payload.assign(payload, static_cast<std::uint8_t>(client));
     return BuildPacket(spec);
   }
